@@ -5,6 +5,8 @@ from torch import Tensor
 
 CENTRE_VARIANCE = 0.1
 SIZE_VARIANCE = 0.2
+MAX_GROWTH = 1e4
+"""How many times larger than its anchor a decoded box can be: far above what a trained network says, but finite."""
 
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
@@ -56,9 +58,12 @@ def encode_boxes(boxes: Tensor, anchors: Tensor) -> Tensor:
 
 
 def decode_boxes(deltas: Tensor, anchors: Tensor) -> Tensor:
-    """The inverse of `encode_boxes`: [..., 4] deltas and [..., 4] anchors to xyxy boxes."""
+    """The inverse of `encode_boxes`: [..., 4] deltas and [..., 4] anchors to xyxy boxes.
+
+    The growth of the size is limited to `MAX_GROWTH`, so that large deltas cannot overflow.
+    """
     anchor = xyxy_to_cxcywh(anchors)
     centre = anchor[..., :2] + deltas[..., :2] * CENTRE_VARIANCE * anchor[..., 2:]
-    size = anchor[..., 2:] * torch.exp(deltas[..., 2:] * SIZE_VARIANCE)
+    size = anchor[..., 2:] * torch.exp(deltas[..., 2:] * SIZE_VARIANCE).clamp(max=MAX_GROWTH)
     top_left = centre - size / 2
     return torch.cat((top_left, top_left + size), dim=-1)

@@ -1,8 +1,12 @@
 """Masks as pure functions: assembling, cropping and resizing."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+MAX_PIXELS_AT_ONCE = 1 << 26
+"""Of float masks at full size, where they are needed: 256 MiB."""
 
 
 def assemble_masks(prototypes: Tensor, coefficients: Tensor) -> Tensor:
@@ -56,9 +60,9 @@ def crop_masks(masks: Tensor, boxes: Tensor, padding: float = 1.0) -> Tensor:
     x1, y1, x2, y2 = crop_windows(boxes, (h, w), padding)[..., None].unbind(1)
     columns = torch.arange(w, device=masks.device, dtype=boxes.dtype)
     rows = torch.arange(h, device=masks.device, dtype=boxes.dtype)
-    inside_x = (columns >= x1) & (columns < x2)
-    inside_y = (rows >= y1) & (rows < y2)
-    return masks * (inside_y[:, :, None] & inside_x[:, None, :])
+    inside_x = ((columns >= x1) & (columns < x2)).to(masks.dtype)
+    inside_y = ((rows >= y1) & (rows < y2)).to(masks.dtype)
+    return masks * (inside_y[:, :, None] * inside_x[:, None, :])
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
@@ -67,5 +71,76 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
         return masks.bool()
     if masks.shape[0] == 0:
         return torch.zeros((0, *size), dtype=torch.bool, device=masks.device)
-    resized = F.interpolate(masks[None].float(), size, mode="bilinear", align_corners=False)[0]
-    return resized > 0.5
+    return resize_soft_masks(masks.float(), size) > 0.5
+
+
+def upsample_masks(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cropped soft masks at another size: bilinear without antialiasing, then > 0.5.
+
+    The result is that of interpolating every whole mask. On the CPU only the pixels that a window can reach are
+    computed; other devices compute all of them, a few masks at a time, since that needs no answer from the device.
+
+    Args:
+        masks: [N, h, w] in 0..1, zero outside of their windows.
+        windows: [N, 4] xyxy as `crop_windows` gives them.
+        size: (height, width) of the result.
+
+    Returns:
+        [N, *size] bool.
+    """
+    if masks.device.type == "cpu":
+        return _upsample_windows(masks, windows, size)
+    result = torch.empty((len(masks), *size), dtype=torch.bool, device=masks.device)
+    at_once = max(1, MAX_PIXELS_AT_ONCE // (size[0] * size[1]))
+    for start in range(0, len(masks), at_once):
+        result[start : start + at_once] = resize_soft_masks(masks[start : start + at_once], size) > 0.5
+    return result
+
+
+def resize_soft_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """[N, H, W] to [N, *size], bilinear without antialiasing."""
+    return F.interpolate(masks[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def _upsample_windows(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
+    h, w = masks.shape[-2:]
+    # Unlike torch's, numpy's zeros take memory only where something is written later.
+    result = torch.from_numpy(np.zeros((len(masks), *size), dtype=np.bool_))
+    top, bottom, row_weight = _bilinear_sources(h, size[0])
+    left, right, column_weight = _bilinear_sources(w, size[1])
+    row_weight = row_weight[:, None]
+    first_source, last_source = top.tolist(), bottom.tolist()
+    for n, (x1, y1, x2, y2) in enumerate(_reach(windows, (h, w), size).tolist()):
+        if x1 >= x2 or y1 >= y2:
+            continue
+        start = first_source[y1]
+        source = masks[n, start : last_source[y2 - 1] + 1]
+        rows = torch.lerp(
+            source.index_select(1, left[x1:x2]), source.index_select(1, right[x1:x2]), column_weight[x1:x2]
+        )
+        above = rows.index_select(0, top[y1:y2] - start)
+        below = rows.index_select(0, bottom[y1:y2] - start)
+        torch.gt(torch.lerp(above, below, row_weight[y1:y2]), 0.5, out=result[n, y1:y2, x1:x2])
+    return result
+
+
+def _bilinear_sources(length: int, new_length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of `new_length` pixels the two source pixels and the weight of the second (half-pixel centres)."""
+    scale = torch.tensor(length / new_length)
+    position = (scale * (torch.arange(new_length) + 0.5) - 0.5).clamp(min=0)
+    before = position.long().clamp(max=length - 1)
+    return before, (before + 1).clamp(max=length - 1), position - before
+
+
+def _reach(windows: Tensor, size: tuple[int, int], new_size: tuple[int, int]) -> Tensor:
+    """[N, 4] int64 xyxy: outside of it no upsampled pixel exceeds 0.5.
+
+    An interpolated value exceeds 0.5 only where kept pixels weigh more than half: inside of their own area, seen as
+    squares. One pixel more on each side is for rounding.
+    """
+    scale = torch.tensor([new_size[1] / size[1], new_size[0] / size[0]], dtype=torch.float64)
+    limit = torch.tensor([new_size[1], new_size[0]])
+    pixels = windows.double().ceil()  # kept are the pixels start <= i < end
+    start = (pixels[:, :2] * scale - 0.5).floor().long() - 1
+    end = (pixels[:, 2:] * scale - 0.5).ceil().long() + 2
+    return torch.cat((start.clamp(min=0).minimum(limit), end.clamp(min=0).minimum(limit)), dim=1)

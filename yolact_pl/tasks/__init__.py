@@ -1,0 +1,1 @@
+"""One readable function a task: the only package that knows Hydra."""

@@ -1,0 +1,34 @@
+"""How many images a second the run trains on."""
+
+import time
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from yolact_pl.structures import Batch
+
+
+class Throughput(Callback):
+    """Logs `images_per_second` over all devices, waiting for data included, validation not."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._images = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        if self._since is None:  # the first batch of a stretch only starts the clock
+            self._since, self._images = time.perf_counter(), 0
+            return
+        self._images += len(batch[0]) * trainer.world_size
+        seconds = time.perf_counter() - self._since
+        if seconds >= 1.0:
+            pl_module.log("images_per_second", self._images / seconds, batch_size=1)
+            self._since, self._images = time.perf_counter(), 0

@@ -1,0 +1,1 @@
+"""Checkpoints: our own, which describe themselves, and the released weights."""

@@ -1,0 +1,130 @@
+"""Detections as COCO results: boxes as (x, y, width, height), masks run-length encoded."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolact_pl.structures import Detections
+
+
+class ImageResults(NamedTuple):
+    """What was found in one image, in plain Python: small, and free to be pickled and gathered.
+
+    An image without detections has one too: that it was looked at must not get lost.
+    """
+
+    image_id: int
+    size: tuple[int, int]
+    """(height, width) of the image."""
+    category_ids: list[int]
+    boxes: list[list[float]]
+    """(x, y, width, height) in pixels of the image."""
+    scores: list[float]
+    mask_scores: list[float]
+    segmentations: list[str]
+    """COCO's compressed run lengths of each mask."""
+
+    def box_rows(self) -> Iterator[dict[str, Any]]:
+        """One COCO result a detection, with its box and the score that boxes are ranked by."""
+        for category, box, score in zip(self.category_ids, self.boxes, self.scores, strict=True):
+            yield {"image_id": self.image_id, "category_id": category, "bbox": box, "score": score}
+
+    def mask_rows(self) -> Iterator[dict[str, Any]]:
+        """One COCO result a detection, with its mask and the score that masks are ranked by."""
+        for category, counts, score in zip(self.category_ids, self.segmentations, self.mask_scores, strict=True):
+            segmentation = {"size": list(self.size), "counts": counts}
+            yield {
+                "image_id": self.image_id,
+                "category_id": category,
+                "segmentation": segmentation,
+                "score": score,
+            }
+
+
+def encode_detections(image_id: int, detections: Detections, category_ids: Sequence[int]) -> ImageResults:
+    """The COCO results of one image.
+
+    Args:
+        image_id: its id in the annotation file.
+        detections: in pixels of the original image.
+        category_ids: the id in the annotation file of each label.
+    """
+    masks = detections["masks"].cpu().numpy()
+    boxes = detections["boxes"].double().cpu().numpy()
+    boxes = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
+    return ImageResults(
+        image_id=image_id,
+        size=(masks.shape[1], masks.shape[2]),
+        category_ids=[category_ids[label] for label in detections["labels"].tolist()],
+        boxes=boxes.tolist(),
+        scores=detections["scores"].tolist(),
+        mask_scores=detections["mask_scores"].tolist(),
+        segmentations=encode_masks(masks),
+    )
+
+
+def encode_masks(masks: NDArray[np.bool_]) -> list[str]:
+    """Masks [N, H, W] as COCO's compressed run lengths, the `counts` of a segmentation.
+
+    Each mask is searched for runs only inside of the rectangle that it fills; all runs are compressed at once.
+    """
+    if masks.size == 0:
+        return [compress_counts([np.array([masks.shape[1] * masks.shape[2]])])[0]] * len(masks)
+    filled_columns = np.maximum.reduce(masks.view(np.uint8), axis=1)  # much faster than any()
+    return compress_counts(
+        [_run_lengths(mask, columns) for mask, columns in zip(masks, filled_columns, strict=True)]
+    )
+
+
+def _run_lengths(mask: NDArray[np.bool_], filled_columns: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Lengths of the runs of 0, 1, 0, ... of a mask [H, W] read column by column."""
+    height, width = mask.shape
+    columns = np.flatnonzero(filled_columns)
+    if len(columns) == 0:
+        return np.array([height * width])
+    left, right = columns[0], columns[-1] + 1
+    rows = np.flatnonzero(mask[:, left:right].any(axis=1))
+    top, bottom = rows[0], rows[-1] + 1
+
+    # A zero at the end of each column separates it from the next; the runs start and end where a value changes.
+    window = np.zeros((right - left, bottom - top + 1), dtype=np.bool_)
+    window[:, :-1] = mask[top:bottom, left:right].T
+    flat = window.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if flat[0]:
+        changes = np.insert(changes, 0, 0)
+    column, row = np.divmod(changes, bottom - top + 1)
+    changes = (column + left) * height + row + top
+
+    # Columns that are filled to the image's bottom and from its top are one run: it ends where the next one starts.
+    touching = np.flatnonzero(changes[1:] == changes[:-1])
+    if len(touching):
+        changes = np.delete(changes, np.concatenate((touching, touching + 1)))
+    counts = np.diff(changes, prepend=0, append=height * width)
+    return counts if counts[-1] else counts[:-1]
+
+
+def compress_counts(counts: Sequence[NDArray[np.int64]]) -> list[str]:
+    """COCO's text form of run lengths: 5 bits a character, from the fourth on the difference to the last but one."""
+    lengths = np.array([len(c) for c in counts])
+    values = np.concatenate(counts)
+    position = np.arange(len(values)) - np.repeat(lengths.cumsum() - lengths, lengths)
+    rest = values.copy()
+    rest[2:] -= np.where(position[2:] > 2, values[:-2], 0)
+
+    characters = np.zeros((len(values), 7), dtype=np.uint8)  # 35 bits: more pixels than any image has
+    unfinished = np.ones(len(values), dtype=np.bool_)
+    for column in range(7):
+        group = rest & 0x1F
+        rest = rest >> 5
+        more = np.where(group & 0x10, rest != -1, rest != 0)
+        characters[:, column] = np.where(unfinished, group + 48 + 32 * more, 0)
+        unfinished &= more
+        if not unfinished.any():
+            break
+    used = characters != 0
+    text = characters[used].tobytes().decode("ascii")
+    ends = used.sum(axis=1).cumsum()[lengths.cumsum() - 1]
+    return [text[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]

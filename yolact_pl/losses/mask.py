@@ -1,0 +1,189 @@
+"""Losses of the assembled masks, and of the network that predicts how good they are."""
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from yolact_pl.geometry.boxes import box_area
+from yolact_pl.geometry.masks import assemble_masks, crop_masks, crop_windows
+
+LOG_LIMIT = 100.0  # no pixel costs more: logarithms end here, as in F.binary_cross_entropy
+
+
+class Positives(NamedTuple):
+    """The positive anchors whose masks are learned, in the order of images and anchors."""
+
+    coefficients: Tensor
+    """[P, K]."""
+    image: Tensor
+    """[P] int64."""
+    objects: Tensor
+    """[P] int64: row of `masks` and `boxes` below."""
+    weights: Tensor
+    """[P]: how many anchors each one stands for."""
+
+
+def limit_positives(image: Tensor, *, num_images: int, max_masks: int) -> tuple[Tensor, Tensor]:
+    """Choose at random at most `max_masks` positive anchors an image, weighted so that the loss keeps its size.
+
+    Args:
+        image: [P] image of each positive anchor, ascending.
+        num_images: B.
+        max_masks: the most masks of one image.
+
+    Returns:
+        [P'] kept rows, ascending, and [P'] their weights.
+    """
+    counts = torch.bincount(image, minlength=num_images)
+    weights = counts / counts.clamp(max=max_masks)
+    if len(image) <= max_masks or int(counts.max()) <= max_masks:
+        return torch.arange(len(image), device=image.device), weights[image]
+    shuffled = torch.randperm(len(image), device=image.device)
+    shuffled = shuffled[
+        image[shuffled].argsort(stable=True)
+    ]  # images in order again, each one's rows shuffled
+    rank = torch.arange(len(image), device=image.device) - (counts.cumsum(0) - counts)[image]
+    kept = shuffled[rank < max_masks].sort().values
+    return kept, weights[image[kept]]
+
+
+def mask_loss(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Tensor) -> Tensor:
+    """Binary cross-entropy of assembled masks cropped to their objects' boxes (YOLACT, sections 3.3 and 5).
+
+    Each anchor's pixels are summed and divided by the area of its object's box. A pixel of the object outside of
+    the crop, where the mask is exactly 0, costs the limit of 100.
+
+    Args:
+        prototypes: [B, K, h, w] float32.
+        positives: see there, float32.
+        masks: [N, h, w] bool of all images' objects.
+        boxes: [N, 4] in prototype pixels.
+
+    Returns:
+        the weighted sum over the positive anchors.
+    """
+    order = positives.objects.argsort(stable=True)
+    coefficients, weights = positives.coefficients[order], positives.weights[order]
+    objects = positives.objects[order]
+    crops = _crops(objects, positives.image[order], boxes, (masks.shape[1], masks.shape[2]))
+    return _CroppedCrossEntropy.apply(
+        prototypes, coefficients, masks, weights / box_area(boxes)[objects], crops
+    )
+
+
+def mask_iou_loss(
+    mask_iou: nn.Module,
+    prototypes: Tensor,
+    positives: Positives,
+    masks: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+    *,
+    min_area: float,
+) -> Tensor:
+    """Smooth L1 between the predicted and the true IoU of assembled masks (YOLACT++, section 6.1: fast mask re-scoring).
+
+    Args:
+        mask_iou: [P, 1, h, w] soft masks to [P, C] IoUs. It is called even if no mask is left, so that its parameters
+            always have a gradient.
+        prototypes: as in `mask_loss`.
+        positives: as in `mask_loss`.
+        masks: as in `mask_loss`.
+        boxes: as in `mask_loss`.
+        labels: [N] int64, 0-based.
+        min_area: masks of at most so many prototype pixels are left out.
+
+    Returns:
+        the sum over the anchors that are left.
+    """
+    large = masks.flatten(1).sum(1) > min_area
+    rows = large[positives.objects].nonzero()[:, 0]
+    objects = positives.objects[rows]
+    soft = soft_masks(prototypes, positives.coefficients[rows], positives.image[rows], boxes[objects])
+    with torch.no_grad():
+        binary, truth = soft > 0.5, masks[objects]
+        intersection = (binary & truth).flatten(1).sum(1)
+        iou = intersection / (binary | truth).flatten(1).sum(1)
+    predicted = mask_iou(soft[:, None].to(next(mask_iou.parameters()).dtype))
+    predicted = predicted.float().gather(1, labels[objects][:, None])[:, 0]
+    return F.smooth_l1_loss(predicted, iou, reduction="sum")
+
+
+def soft_masks(prototypes: Tensor, coefficients: Tensor, image: Tensor, boxes: Tensor) -> Tensor:
+    """Assembled masks in 0..1, cropped.
+
+    Args:
+        prototypes: [B, K, h, w].
+        coefficients: [P, K], ordered by image.
+        image: [P] int64.
+        boxes: [P, 4] in prototype pixels.
+
+    Returns:
+        [P, h, w].
+    """
+    counts = torch.bincount(image, minlength=len(prototypes)).tolist()
+    logits = [assemble_masks(*pair) for pair in zip(prototypes, coefficients.split(counts), strict=True)]
+    return crop_masks(torch.cat(logits).sigmoid(), boxes)
+
+
+class _Crop(NamedTuple):
+    """The positive anchors of one object, which share their pixels."""
+
+    image: int
+    row: int  # of the object
+    anchors: slice
+    window: tuple[slice, slice]
+
+
+def _crops(objects: Tensor, image: Tensor, boxes: Tensor, size: tuple[int, int]) -> list[_Crop]:
+    """One crop an object, for [P] objects in ascending order."""
+    rows, counts = objects.unique_consecutive(return_counts=True)
+    stops = counts.cumsum(0)
+    windows = crop_windows(boxes[rows], size).ceil().long()
+    table = torch.cat(
+        (torch.stack((image[stops - 1], rows, stops - counts, stops), dim=1), windows), dim=1
+    ).tolist()
+    return [
+        _Crop(image, row, slice(start, stop), (slice(y1, y2), slice(x1, x2)))
+        for image, row, start, stop, x1, y1, x2, y2 in table
+    ]
+
+
+class _CroppedCrossEntropy(torch.autograd.Function):
+    """Weighted sum of the mask cross-entropies over the crops.
+
+    The derivatives are small (P x K and K x h x w) but what lies between them and the loss is not (P x h x w), so
+    they are worked out crop by crop on the way forward, and memory never holds more than one crop.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, prototypes: Tensor, coefficients: Tensor, masks: Tensor, weights: Tensor, crops: list[_Crop]
+    ) -> Tensor:
+        """[B, K, h, w], [P, K], [N, h, w], [P] to a scalar."""
+        losses = torch.zeros_like(weights)
+        grad_prototypes, grad_coefficients = torch.zeros_like(prototypes), torch.zeros_like(coefficients)
+        for crop in crops:
+            patch = prototypes[crop.image][(slice(None), *crop.window)]  # [K, y, x]
+            pixels = patch.flatten(1)
+            own = coefficients[crop.anchors]
+            mask = masks[crop.row]
+            truth = mask[crop.window].reshape(1, -1).to(pixels)
+            logits = (own @ pixels).clamp_(-LOG_LIMIT, LOG_LIMIT)
+            outside = mask.sum() - truth.sum()
+            # softplus(x) - x t is the cross-entropy of sigmoid(x), sigmoid(x) - t its derivative.
+            inside = F.softplus(logits).sum(1) - logits @ truth[0]
+            losses[crop.anchors] = inside + LOG_LIMIT * outside
+            slope = logits.sigmoid_().sub_(truth).mul_(weights[crop.anchors, None])
+            grad_coefficients[crop.anchors] = slope @ pixels.T
+            grad_prototypes[crop.image][(slice(None), *crop.window)] += (own.T @ slope).view_as(patch)
+        ctx.save_for_backward(grad_prototypes, grad_coefficients)
+        return torch.dot(losses, weights)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        """The derivatives of the loss, kept since `forward`, times the scalar that comes in."""
+        grad_prototypes, grad_coefficients = ctx.saved_tensors
+        return grad_prototypes * grad_outputs[0], grad_coefficients * grad_outputs[0], None, None, None

@@ -1,0 +1,163 @@
+"""The loss of YOLACT and YOLACT++ as named terms."""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from yolact_pl.geometry.boxes import encode_boxes
+from yolact_pl.geometry.masks import resize_masks
+from yolact_pl.losses.mask import Positives, limit_positives, mask_iou_loss, mask_loss
+from yolact_pl.losses.matching import Matches, match_anchors
+from yolact_pl.losses.semantic import semantic_loss
+from yolact_pl.structures import Predictions, Target
+
+
+class YolactLoss(nn.Module):
+    """Matches anchors with objects and compares what was predicted with what is there.
+
+    YOLACT, section 3 and 5; with a mask IoU network also the loss of YOLACT++, section 6.1. Every term is weighted and
+    normalised (the semantic one by the number of images, the others by the number of positive anchors, both averaged
+    over the processes of a distributed run), so that the loss is their plain sum.
+
+    Args:
+        classification: takes class logits [B, A, 1 + C] and matched labels [B, A], gives a sum: see
+            `losses.classification`.
+        box_weight: of the box regression term.
+        class_weight: of the class term.
+        mask_weight: of the mask term.
+        semantic_weight: of the semantic term.
+        mask_iou_weight: of the mask IoU term.
+        positive_iou: see `match_anchors`.
+        negative_iou: see `match_anchors`.
+        crowd_iou: see `match_anchors`.
+        max_masks: the most masks of one image that are learned in a step, chosen at random.
+        min_mask_area: masks of at most so many prototype pixels teach nothing to the mask IoU network.
+    """
+
+    def __init__(
+        self,
+        classification: nn.Module,
+        *,
+        box_weight: float = 1.5,
+        class_weight: float = 1.0,
+        mask_weight: float = 6.125,
+        semantic_weight: float = 1.0,
+        mask_iou_weight: float = 25.0,
+        positive_iou: float = 0.5,
+        negative_iou: float = 0.4,
+        crowd_iou: float = 0.7,
+        max_masks: int = 100,
+        min_mask_area: float = 25,
+    ) -> None:
+        super().__init__()
+        self.classification = classification
+        self.weights = {
+            "box": box_weight,
+            "class": class_weight,
+            "mask": mask_weight,
+            "semantic": semantic_weight,
+            "mask_iou": mask_iou_weight,
+        }
+        self.positive_iou = positive_iou
+        self.negative_iou = negative_iou
+        self.crowd_iou = crowd_iou
+        self.max_masks = max_masks
+        self.min_mask_area = min_mask_area
+
+    def forward(
+        self, predictions: Predictions, targets: list[Target], mask_iou: nn.Module | None = None
+    ) -> dict[str, Tensor]:
+        """The terms, each a scalar in float32 with a graph, also for images without objects.
+
+        Args:
+            predictions: of B images.
+            targets: of the same images, boxes in the unit of the anchors, masks at any resolution.
+            mask_iou: the network of YOLACT++ that predicts the IoU of masks; adds the term `mask_iou`.
+
+        Returns:
+            `box`, `class`, `mask`, `semantic` if the network has that branch, `mask_iou` if its network is given.
+        """
+        with torch.autocast(predictions.anchors.device.type, enabled=False):
+            matches = match_anchors(
+                predictions.anchors,
+                targets,
+                positive_iou=self.positive_iou,
+                negative_iou=self.negative_iou,
+                crowd_iou=self.crowd_iou,
+            )
+            image, anchor = (matches.labels > 0).nonzero(as_tuple=True)
+            num_positives, num_images = _per_process(len(image), len(targets), device=image.device)
+            sums = {
+                "box": _box_loss(predictions, targets, matches, (image, anchor)),
+                "class": self.classification(predictions.class_logits, matches.labels),
+                **self._mask_terms(predictions, targets, matches, (image, anchor), mask_iou),
+            }
+            terms = {name: self.weights[name] * total / num_positives for name, total in sums.items()}
+            if predictions.semantic_logits is not None:
+                total = _semantic_term(predictions.semantic_logits, targets)
+                terms["semantic"] = self.weights["semantic"] * total / num_images
+            return terms
+
+    def _mask_terms(
+        self,
+        predictions: Predictions,
+        targets: list[Target],
+        matches: Matches,
+        positive: tuple[Tensor, Tensor],
+        mask_iou: nn.Module | None,
+    ) -> dict[str, Tensor]:
+        """The sums of `mask` and, with its network, `mask_iou`."""
+        prototypes = predictions.prototypes.float()
+        h, w = prototypes.shape[-2:]
+        height, width = predictions.image_size
+        boxes = _joined_boxes(targets, predictions) * prototypes.new_tensor([w / width, h / height] * 2)
+        masks = torch.cat([resize_masks(target["masks"], (h, w)) for target in targets])
+        kept, weights = limit_positives(positive[0], num_images=len(targets), max_masks=self.max_masks)
+        image, anchor = positive[0][kept], positive[1][kept]
+        coefficients = predictions.coefficients[image, anchor].float()
+        positives = Positives(coefficients, image, matches.objects[image, anchor], weights)
+        sums = {"mask": mask_loss(prototypes, positives, masks, boxes)}
+        if mask_iou is not None:
+            labels = torch.cat([target["labels"] for target in targets])
+            sums["mask_iou"] = mask_iou_loss(
+                mask_iou, prototypes, positives, masks, boxes, labels, min_area=self.min_mask_area
+            )
+        return sums
+
+
+def _box_loss(
+    predictions: Predictions, targets: list[Target], matches: Matches, positive: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Smooth L1 between predicted and encoded boxes, summed over the positive anchors."""
+    boxes = _joined_boxes(targets, predictions)[matches.objects[positive]]
+    truth = encode_boxes(boxes, predictions.anchors[positive[1]].float())
+    return F.smooth_l1_loss(predictions.box_deltas[positive].float(), truth, reduction="sum")
+
+
+def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
+    """`semantic_loss` of all objects but crowd regions."""
+    size, num_classes = semantic_logits.shape[-2:], semantic_logits.shape[1]
+    masks = torch.cat(
+        [resize_masks(t.get("semantic_masks", t["masks"]), (size[0], size[1])) for t in targets]
+    )
+    channels = torch.cat([image * num_classes + target["labels"] for image, target in enumerate(targets)])
+    objects = ~torch.cat([target["iscrowd"] for target in targets])
+    return semantic_loss(semantic_logits, masks[objects], channels[objects])
+
+
+def _joined_boxes(targets: list[Target], predictions: Predictions) -> Tensor:
+    """[N, 4] float32 boxes of all targets, in the rows that `Matches.objects` counts."""
+    return torch.cat([target["boxes"] for target in targets]).to(predictions.anchors.device, torch.float32)
+
+
+def _per_process(num_positives: int, num_images: int, *, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Both numbers averaged over the processes: dividing by them, averaged gradients equal those of one process."""
+    totals = torch.tensor([num_positives, num_images], dtype=torch.float32, device=device)
+    num_processes = 1
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(totals)
+        num_processes = dist.get_world_size()
+    # Without any positive anchor the sums are 0, or the penalty of no anchor at all.
+    per_process = totals.clamp(min=1) / num_processes
+    return per_process[0], per_process[1]

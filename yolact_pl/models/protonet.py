@@ -1,0 +1,24 @@
+"""The prototype network."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ProtoNet(nn.Module):
+    """Prototype masks from P3, at twice its resolution (YOLACT, section 3.1 and figure 3)."""
+
+    def __init__(self, channels: int = 256, num_prototypes: int = 32) -> None:
+        super().__init__()
+        self.coarse = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
+        self.fine = nn.Conv2d(channels, channels, 3, padding=1)
+        self.prototypes = nn.Conv2d(channels, num_prototypes, 1)
+
+    def forward(self, p3: Tensor) -> Tensor:
+        """[B, channels, height, width] to prototypes [B, K, h, w], not negative."""
+        x = p3
+        for conv in self.coarse:
+            x = F.relu(conv(x))
+        # The published network has a ReLU after this too; averages of a ReLU's output are unchanged by it.
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = F.relu(self.fine(x))
+        return F.relu(self.prototypes(x))

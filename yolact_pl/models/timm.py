@@ -1,0 +1,60 @@
+"""Backbones of the timm library."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from yolact_pl.models.backbone import Backbone
+
+STRIDES = (8, 16, 32)
+
+
+class TimmBackbone(Backbone):
+    """Any timm model with feature maps at strides 8, 16 and 32; channels, mean and std are read from it."""
+
+    def __init__(self, name: str, *, pretrained: bool = False) -> None:
+        """Args:
+        name: as `timm.list_models()` has it.
+        pretrained: load timm's weights, fetched once.
+
+        Raises:
+            ValueError: timm is not installed, does not know the model, or the model has no such maps.
+        """
+        super().__init__()
+        try:
+            import timm
+        except ImportError as error:
+            raise ValueError("backbone=timm needs the timm package: pip install yolact-pl[timm]") from error
+        try:
+            with torch.device("meta"):  # only to see what it has
+                feature_info: Any = timm.create_model(name, features_only=True).feature_info
+        except (RuntimeError, AttributeError) as error:
+            raise ValueError(
+                f"timm has no model {name!r} with feature maps ({error}); choose one of timm.list_models()"
+            ) from error
+        reductions: list[int] = feature_info.reduction()
+        missing = [stride for stride in STRIDES if stride not in reductions]
+        if missing:
+            raise ValueError(
+                f"timm's {name} has feature maps at strides {reductions}; strides 8, 16 and 32 are needed: "
+                "choose a model with a pyramid, such as a ResNet, ConvNeXt or EfficientNet"
+            )
+        # Of several maps with one stride the last is the richest.
+        indices = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in STRIDES]
+        self.model = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=indices)
+        self.channels = tuple(feature_info.channels()[index] for index in indices)
+        self.pretrained = pretrained
+        config: Any = self.model.pretrained_cfg
+        self.mean = _on_255(config["mean"])
+        self.std = _on_255(config["std"])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Normalised images [B, 3, H, W] to (C3, C4, C5)."""
+        return tuple(self.model(x))
+
+
+def _on_255(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = values
+    return 255 * red, 255 * green, 255 * blue

@@ -1,0 +1,161 @@
+"""Files of weights: fetching, reading, renaming their keys and loading them with nothing left over."""
+
+import http.client
+import logging
+import pickle
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+RenameTable = Sequence[tuple[str, str]]
+"""Pairs of patterns (from, to); `{}` stands for the rest of the key and is carried over."""
+
+_OTHER_NETWORK = "; is the file cut short, or of another architecture or class count?"
+
+
+def cached_download(url: str, *, option: str) -> Path:
+    """The file behind a URL, from torch.hub's cache folder, fetched first if it is not there.
+
+    Args:
+        url: its name ends in `-<first digits of the sha256>.pth`.
+        option: the config key that asked for the file, for the error.
+
+    Raises:
+        ValueError: it is not cached and cannot be fetched.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if path.exists():
+        return path
+    digest = path.stem.rsplit("-", 1)[-1]
+    logger.info("fetching %s to %s", url, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=digest)
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        raise ValueError(
+            f"cannot fetch {url} ({error}); put the file at {path}, or set {option}=<path of a local file>, "
+            f"or {option}=null to start from random weights"
+        ) from error
+    return path
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """The named tensors of a `.pth` file, on the CPU; nothing in the file is executed.
+
+    Raises:
+        ValueError: the file is missing, damaged, or holds anything but named tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist or is not a file; expected a .pth file of weights")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            raise ValueError(
+                f"{path} holds Python objects that could run code when loaded, so it was not read; expected "
+                "a .pth file of named tensors only"
+            ) from error
+        raise ValueError(_damaged(path)) from error
+    except Exception as error:  # a damaged pickle or archive can raise anything at all
+        raise ValueError(_damaged(path)) from error
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"{path} holds a {type(content).__name__}; expected a .pth file of named tensors")
+    for key, value in content.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{path} has {key!r}, a {type(value).__name__}; expected named tensors only")
+    return {str(key): value for key, value in content.items()}
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged or not a PyTorch file ({path.stat().st_size} bytes); fetch it again"
+
+
+def rename_keys(
+    state: Mapping[str, Tensor], table: RenameTable, *, dropped: Iterable[str] = (), source: str | Path
+) -> dict[str, Tensor]:
+    """The same tensors under other names.
+
+    Args:
+        state: named tensors.
+        table: every key must match one of its left sides.
+        dropped: patterns of keys to leave out, looked at first.
+        source: the file, for the error.
+
+    Raises:
+        ValueError: keys without a place.
+    """
+    kept = [key for key in state if not any(_matches(key, pattern) for pattern in dropped)]
+    renamed = {key: rename_key(key, table) for key in kept}
+    unknown = [key for key, new in renamed.items() if new is None]
+    if unknown:
+        raise ValueError(f"{source}: no place in this network for {_listed(unknown)}{_OTHER_NETWORK}")
+    return {new: state[key] for key, new in renamed.items() if new is not None}
+
+
+def rename_key(key: str, table: RenameTable) -> str | None:
+    """The new name of a key, None where the table has none."""
+    for old, new in table:
+        match = _matches(key, old)
+        if match:
+            return new.format(*match.groups())
+    return None
+
+
+def inverse(table: RenameTable) -> RenameTable:
+    """The table that renames back."""
+    return [(new, old) for old, new in table]
+
+
+def load_exactly(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    source: str | Path,
+    table: RenameTable = (),
+    optional: Collection[str] = (),
+) -> None:
+    """Load weights; every one of the module must be there in the right shape.
+
+    Args:
+        module: what to fill.
+        state: tensors under the module's names.
+        source: the file, for errors.
+        table: how the file's names became the module's, so that errors can name what the file should have.
+        optional: names of the module that the file may lack; batch norm's counters always may.
+
+    Raises:
+        ValueError: missing weights, weights without a place or of another shape; the first few are named.
+    """
+    own = module.state_dict()
+
+    def in_file(key: str) -> str:
+        return rename_key(key, inverse(table)) or key
+
+    required = [key for key in own if key not in optional and not key.endswith("num_batches_tracked")]
+    missing = [in_file(key) for key in required if key not in state]
+    if missing:
+        raise ValueError(f"{source}: the file has no value for {_listed(missing)}{_OTHER_NETWORK}")
+    unknown = [in_file(key) for key in state if key not in own]
+    if unknown:
+        raise ValueError(f"{source}: no place in this network for {_listed(unknown)}{_OTHER_NETWORK}")
+    wrong = [key for key, value in state.items() if value.shape != own[key].shape]
+    if wrong:
+        shapes = f"{list(state[wrong[0]].shape)} in the file, expected {list(own[wrong[0]].shape)}"
+        wrong = _listed([in_file(key) for key in wrong])
+        raise ValueError(f"{source}: wrong shape of {wrong} ({shapes}){_OTHER_NETWORK}")
+    module.load_state_dict({**{key: own[key] for key in own if key not in state}, **state})
+
+
+def _matches(key: str, pattern: str) -> re.Match[str] | None:
+    return re.fullmatch(re.escape(pattern).replace(r"\{\}", "(.+)"), key)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    first = ", ".join(keys[:3])
+    return first if len(keys) <= 3 else f"{len(keys)} weights, first {first}"

@@ -1,0 +1,107 @@
+"""The whole network."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.fpn import Fpn
+from yolact_pl.models.head import PredictionHead
+from yolact_pl.models.mask_iou import MaskIouNet
+from yolact_pl.models.protonet import ProtoNet
+from yolact_pl.structures import Predictions
+
+
+class Yolact(nn.Module):
+    """Backbone, pyramid, prototypes and prediction head (YOLACT, figure 2): images to `Predictions`."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        anchors: Anchors,
+        *,
+        num_classes: int,
+        channels: int = 256,
+        num_prototypes: int = 32,
+        semantic: bool = True,
+        mask_iou: bool = False,
+    ) -> None:
+        """Args:
+        backbone: gives C3, C4, C5 of normalised images, and says by `mean` and `std` how to normalise.
+        anchors: one scale for each level P3..P7.
+        num_classes: C, background not counted.
+        channels: of the pyramid and of all that reads it.
+        num_prototypes: K.
+        semantic: have the semantic segmentation branch, which only training uses (section 3.4).
+        mask_iou: have the mask re-scoring network of YOLACT++; it runs where it is called, not in `forward`.
+        """
+        super().__init__()
+        self.num_classes = num_classes
+        self.backbone = backbone
+        self.anchors = anchors
+        self.fpn = Fpn(backbone.channels, channels)
+        self.protonet = ProtoNet(channels, num_prototypes)
+        self.head = PredictionHead(
+            channels, anchors.num_per_cell, num_classes=num_classes, num_prototypes=num_prototypes
+        )
+        self.semantic = nn.Conv2d(channels, num_classes, 1) if semantic else None
+        self.mask_iou = MaskIouNet(num_classes) if mask_iou else None
+        self.batch_norm_frozen = False
+        self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
+        for part in (self.fpn, self.protonet, self.head, self.semantic, self.mask_iou):
+            if part is not None:
+                part.apply(_initialise)
+
+    def forward(self, images: Tensor) -> Predictions:
+        """Predict for a batch.
+
+        Args:
+            images: [B, 3, H, W] uint8 or float, RGB in 0..255.
+
+        Returns:
+            Predictions with semantic logits in training mode only.
+        """
+        image_size = (images.shape[-2], images.shape[-1])
+        normalised = (images.to(self.mean.dtype) - self.mean) / self.std
+        levels = self.fpn(self.backbone(normalised))
+        class_logits, box_deltas, coefficients = self.head(levels)
+        level_sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
+        return Predictions(
+            class_logits=class_logits,
+            box_deltas=box_deltas,
+            coefficients=coefficients,
+            prototypes=self.protonet(levels[0]),
+            anchors=self.anchors(level_sizes, image_size, images.device),
+            semantic_logits=self.semantic(levels[0]) if self.training and self.semantic is not None else None,
+            image_size=image_size,
+        )
+
+    def freeze_batch_norm(self) -> None:
+        """Keep batch norm at its running statistics and its weights untrained, also in training mode."""
+        self.batch_norm_frozen = True
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As in `nn.Module`; frozen batch norm stays in evaluation mode."""
+        super().train(mode)
+        if self.batch_norm_frozen:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+
+def _initialise(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases, as in the published training."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

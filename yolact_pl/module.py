@@ -1,0 +1,81 @@
+"""The only place that holds network, loss, postprocess and schedule together."""
+
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+
+from yolact_pl.checkpoints.description import ENTRY, Description
+from yolact_pl.models.batch_norm import freeze_batch_norm
+from yolact_pl.models.yolact import Yolact
+from yolact_pl.postprocess import Postprocess
+from yolact_pl.schedule import Schedule
+from yolact_pl.structures import Batch, Detections
+
+
+class YolactModule(LightningModule):
+    """Trains and validates a network.
+
+    Args:
+        network: the network.
+        loss: `loss(predictions, targets, mask_iou)` to a dict of terms whose sum is minimised.
+        postprocess: predictions to detections.
+        schedule: already scaled to the real total batch.
+        description: goes into every checkpoint.
+        freeze_bn: batch norm keeps its statistics and its affine weights.
+        seed: of everything random in a step (the mask loss draws a subset).
+    """
+
+    def __init__(
+        self,
+        network: Yolact,
+        loss: nn.Module,
+        postprocess: Postprocess,
+        schedule: Schedule,
+        *,
+        description: Description,
+        freeze_bn: bool,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.postprocess = postprocess
+        self.schedule = schedule
+        self.description = description
+        self.seed = seed
+        if freeze_bn:
+            freeze_batch_norm(network)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # The random state of a step is a function of seed, step and rank: a resumed run needs no saved random state,
+        # whatever the number of its devices.
+        torch.manual_seed((self.seed * 1_000_003 + self.trainer.global_step) * 1_009 + self.global_rank)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        images, targets = batch
+        terms = self.loss(self.network(images), targets, mask_iou=self.network.mask_iou)
+        total = torch.stack(list(terms.values())).sum()
+        logged = {f"loss/{name}": value.detach() for name, value in terms.items()}
+        self.log_dict({**logged, "loss/total": total.detach()}, batch_size=len(images))
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> list[Detections]:
+        images, targets = batch
+        sizes = [target["size"] for target in targets]
+        return self.postprocess(self.network(images), sizes, mask_iou=self.network.mask_iou)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimizer, scheduler = self.schedule.configure(self.network.parameters())
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[ENTRY] = dict(self.description)
+
+    def on_validation_start(self) -> None:
+        # DDP's own copying of buffers at each forward would hang a validation with unequal shares (see tasks/trainer.py).
+        if self.trainer.world_size > 1:
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)

@@ -1,0 +1,174 @@
+"""From what the network says to what was found, in pixels of the original images."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from yolact_pl.geometry.boxes import decode_boxes
+from yolact_pl.geometry.masks import assemble_masks, crop_masks, crop_windows, upsample_masks
+from yolact_pl.geometry.nms import Survivors, cross_class_nms, exact_nms, fast_nms
+from yolact_pl.structures import Detections, Predictions
+
+NMS_MODES = ("fast", "cross_class", "exact")
+FAR_AWAY = 1e7  # pixels: stands for infinity, finite when squared
+
+
+class Postprocess:
+    """Choose detections among the predictions and make their masks (YOLACT, sections 3.3 and 3.4).
+
+    An anchor takes part, with all its classes, if its best class score exceeds `score_threshold`; all that follows
+    touches only those.
+
+    Args:
+        nms: "fast" (the published default), "cross_class" (fast, each anchor with its best class only) or "exact"
+            (torchvision's), see `geometry.nms`.
+        score_threshold: before suppression, 0 <= threshold < 1.
+        iou_threshold: a box that overlaps a better one by more is dropped.
+        max_candidates: boxes that fast NMS looks at, in each class; over all classes for "cross_class".
+        max_detections: kept of each image; "cross_class" keeps all that survive, as published.
+        whole_pixel_boxes: cut the corners of the boxes down to whole pixels, as published.
+    """
+
+    def __init__(
+        self,
+        *,
+        nms: str = "fast",
+        score_threshold: float = 0.05,
+        iou_threshold: float = 0.5,
+        max_candidates: int = 200,
+        max_detections: int = 100,
+        whole_pixel_boxes: bool = True,
+    ) -> None:
+        if nms not in NMS_MODES:
+            raise ValueError(f"nms={nms!r} is not known; choose one of {', '.join(NMS_MODES)}")
+        if not 0 <= score_threshold < 1:
+            raise ValueError(f"score_threshold={score_threshold} must be at least 0 and below 1")
+        self.nms = nms
+        self.score_threshold = score_threshold
+        self.iou_threshold = iou_threshold
+        self.max_candidates = max_candidates
+        self.max_detections = max_detections
+        self.whole_pixel_boxes = whole_pixel_boxes
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        predictions: Predictions,
+        sizes: Sequence[tuple[int, int]],
+        mask_iou: nn.Module | None = None,
+        *,
+        min_score: float = 0.0,
+    ) -> list[Detections]:
+        """Detections of each image, best first, computed in float32 whatever the predictions are.
+
+        Args:
+            predictions: of a batch.
+            sizes: (height, width) of each original image.
+            mask_iou: YOLACT++'s network, [N, 1, h, w] cropped soft masks to [N, C] IoUs; without it the mask
+                scores are the scores.
+            min_score: of the detections only those above are given.
+        """
+        with torch.autocast(predictions.class_logits.device.type, enabled=False):
+            return [
+                self._detect(predictions, image, size, mask_iou, min_score) for image, size in enumerate(sizes)
+            ]
+
+    def _detect(
+        self,
+        predictions: Predictions,
+        image: int,
+        size: tuple[int, int],
+        mask_iou: nn.Module | None,
+        min_score: float,
+    ) -> Detections:
+        anchors, scores = confident_anchors(predictions.class_logits[image], self.score_threshold)
+        boxes = decode_boxes(predictions.box_deltas[image, anchors].float(), predictions.anchors[anchors].float())
+        boxes = boxes.nan_to_num(nan=0.0, posinf=FAR_AWAY, neginf=-FAR_AWAY)
+        index, labels, scores = self._suppress(boxes, scores)
+        if min_score > 0:
+            shown = scores > min_score
+            index, labels, scores = index[shown], labels[shown], scores[shown]
+        boxes = boxes[index] / _width_height(predictions.image_size, boxes)  # relative to the image from here on
+
+        soft_masks, windows = _soft_masks(
+            predictions.prototypes[image].float(), predictions.coefficients[image, anchors[index]].float(), boxes
+        )
+        return Detections(
+            boxes=_fit_boxes(boxes, size, whole_pixels=self.whole_pixel_boxes),
+            scores=scores,
+            mask_scores=scores if mask_iou is None else scores * _predicted_iou(mask_iou, soft_masks, labels),
+            labels=labels,
+            masks=upsample_masks(soft_masks, windows, size),
+        )
+
+    def _suppress(self, boxes: Tensor, scores: Tensor) -> Survivors:
+        if self.nms == "cross_class":
+            return cross_class_nms(
+                boxes, scores, iou_threshold=self.iou_threshold, max_candidates=self.max_candidates
+            )
+        if self.nms == "exact":
+            return exact_nms(
+                boxes,
+                scores,
+                iou_threshold=self.iou_threshold,
+                score_threshold=self.score_threshold,
+                max_detections=self.max_detections,
+            )
+        return fast_nms(
+            boxes,
+            scores,
+            iou_threshold=self.iou_threshold,
+            max_candidates=self.max_candidates,
+            max_detections=self.max_detections,
+        )
+
+
+def confident_anchors(class_logits: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """The anchors whose best class score (softmax, without background) exceeds `threshold`.
+
+    The softmax is taken of few anchors: a class score cannot exceed sigmoid(its logit - the background's logit).
+
+    Args:
+        class_logits: [A, 1 + C] of one image, any float type.
+
+    Returns:
+        [M] int64 anchor indices and [M, C] float32 scores.
+    """
+    lead = class_logits[:, 1:].amax(dim=1).float() - class_logits[:, 0].float()
+    needed = math.log(threshold / (1 - threshold)) - 1e-3 if threshold > 0 else -math.inf
+    anchors = (lead > needed).nonzero()[:, 0]
+    scores = class_logits[anchors].float().softmax(dim=1)[:, 1:]
+    confident = scores.amax(dim=1) > threshold
+    return anchors[confident], scores[confident]
+
+
+def _soft_masks(prototypes: Tensor, coefficients: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """[N, h, w] masks in 0..1, zero outside of the windows [N, 4] of their (relative) boxes."""
+    size = (prototypes.shape[1], prototypes.shape[2])
+    boxes = boxes * _width_height(size, boxes)
+    masks = assemble_masks(prototypes, coefficients).sigmoid_()
+    return crop_masks(masks, boxes), crop_windows(boxes, size)
+
+
+def _fit_boxes(boxes: Tensor, size: tuple[int, int], *, whole_pixels: bool) -> Tensor:
+    """Relative boxes as pixels of an image: corners in order and inside of it."""
+    corners = boxes.view(-1, 2, 2) * _width_height(size, boxes)[:2]
+    ordered = torch.stack((corners.amin(dim=1), corners.amax(dim=1)), dim=1).clamp(min=0)
+    fitted = torch.minimum(ordered, _width_height(size, boxes)[:2]).view(-1, 4)
+    return fitted.trunc() if whole_pixels else fitted
+
+
+def _predicted_iou(mask_iou: nn.Module, soft_masks: Tensor, labels: Tensor) -> Tensor:
+    """[N] IoU of each mask with its object as the network sees it (YOLACT++, section 6.1)."""
+    if len(labels) == 0:
+        return soft_masks.new_zeros(0)
+    dtype = next(mask_iou.parameters()).dtype
+    predicted = mask_iou(soft_masks[:, None].to(dtype)).float()
+    return predicted.gather(1, labels[:, None])[:, 0].nan_to_num(nan=0.0)
+
+
+def _width_height(size: tuple[int, int], like: Tensor) -> Tensor:
+    """(height, width) as a tensor (width, height, width, height)."""
+    return like.new_tensor((size[1], size[0], size[1], size[0]))

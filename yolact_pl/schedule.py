@@ -1,0 +1,80 @@
+"""Learning rate and optimizer over the run: warm-up, then steps down at milestones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+PAPER_BATCH_SIZE = 8
+
+
+class Schedule:
+    """A training schedule, stated for the total batch size that it was tuned with.
+
+    Args:
+        optimizer: called with the parameters and `lr`, for example `partial(torch.optim.SGD, momentum=0.9)`.
+        lr: learning rate after the warm-up.
+        max_steps: optimizer steps of the whole run.
+        milestones: steps at which the rate is multiplied by `gamma`.
+        gamma: see `milestones`.
+        warmup_steps: the rate rises linearly during these first steps. Not scaled with the batch.
+        warmup_lr: the rate of step 0.
+        batch_size: the total batch (all devices, nodes and accumulated batches together) that the numbers above are meant for.
+    """
+
+    def __init__(
+        self,
+        optimizer: Callable[..., Optimizer],
+        *,
+        lr: float,
+        max_steps: int,
+        milestones: Sequence[int],
+        gamma: float = 0.1,
+        warmup_steps: int = 500,
+        warmup_lr: float = 1e-4,
+        batch_size: int = PAPER_BATCH_SIZE,
+    ) -> None:
+        self.optimizer = optimizer
+        self.lr = lr
+        self.max_steps = max_steps
+        self.milestones = list(milestones)
+        self.gamma = gamma
+        self.warmup_steps = warmup_steps
+        self.warmup_lr = warmup_lr
+        self.batch_size = batch_size
+
+    def scaled(self, batch_size: int) -> Schedule:
+        """The same schedule for another total batch: the rate grows with it, the steps shrink, the warm-up stays."""
+        factor = batch_size / self.batch_size
+        return Schedule(
+            self.optimizer,
+            lr=self.lr * factor,
+            max_steps=int(self.max_steps // factor),
+            milestones=[int(step // factor) for step in self.milestones],
+            gamma=self.gamma,
+            warmup_steps=self.warmup_steps,
+            warmup_lr=self.warmup_lr,
+            batch_size=batch_size,
+        )
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate in use at optimizer step `step`, the first one being 0."""
+        if step <= self.warmup_steps and self.warmup_steps > 0:
+            return self.warmup_lr + (self.lr - self.warmup_lr) * step / self.warmup_steps
+        return self.lr * self.gamma ** sum(step >= milestone for milestone in self.milestones)
+
+    def configure(self, parameters: Iterable[nn.Parameter]) -> tuple[Optimizer, LambdaLR]:
+        """The optimizer over the trainable parameters, and its learning rate scheduler (one tick an optimizer step)."""
+        optimizer = self.optimizer([p for p in parameters if p.requires_grad], lr=self.lr)
+        return optimizer, LambdaLR(optimizer, lambda step: self.lr_at(step) / self.lr)
+
+    def describe(self) -> str:
+        """One line for people."""
+        steps = "/".join(f"{step:,}" for step in self.milestones) or "none"
+        return (
+            f"learning rate {self.lr:g} (warm-up {self.warmup_steps} steps from {self.warmup_lr:g}), "
+            f"x{self.gamma:g} at steps {steps}, {self.max_steps:,} steps of {self.batch_size} images"
+        )

@@ -1,0 +1,45 @@
+"""task=eval"""
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+from pytorch_lightning.utilities import rank_zero_only
+
+from yolact_pl.callbacks.coco_evaluation import CocoEvaluation
+from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.module import YolactModule
+from yolact_pl.tasks.build import build, describe
+from yolact_pl.tasks.trained import load_trained
+from yolact_pl.tasks.trainer import build_callbacks, build_trainer
+
+_log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Measure a checkpoint on the validation set, and return its mask AP (0..1); None without ground truth.
+
+    Writes `metrics.json`, `per_class.csv`, `bbox_detections.json` and `mask_detections.json` to the output folder.
+
+    Raises:
+        ValueError: checkpoint or data that can't be used.
+    """
+    trained = load_trained(cfg)
+    data: CocoDataModule = build(trained.cfg.dataset)
+    data.check("validate")
+    trained.check_classes(data.classes)
+    module = YolactModule(
+        trained.network,
+        build(trained.cfg.model.loss),
+        build(trained.cfg.model.postprocess),
+        build(trained.cfg.schedule),
+        description=describe(trained.cfg, data),
+        freeze_bn=True,
+    )
+    wanted = {name: node for name, node in build_callbacks(cfg).items() if name in ("evaluation", "progress")}
+    trainer = build_trainer(cfg, list(wanted.values()))
+    trainer.validate(module, datamodule=data, verbose=False)
+    evaluation = wanted["evaluation"]
+    assert isinstance(evaluation, CocoEvaluation)
+    rank_zero_only(_log.info)("checkpoint %s\nresults in %s", trained.path, Path(cfg.output))
+    return evaluation.mask_ap

@@ -1,0 +1,145 @@
+"""task=train"""
+
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities import rank_zero_only
+
+from yolact_pl.callbacks.interrupt import SaveOnInterrupt
+from yolact_pl.checkpoints.description import (
+    CheckpointError,
+    check_weights,
+    describes_itself,
+    network_weights,
+    read_checkpoint,
+)
+from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.module import YolactModule
+from yolact_pl.schedule import Schedule
+from yolact_pl.tasks.build import build, build_network, describe, image_size
+from yolact_pl.tasks.find_checkpoint import checkpoint_to_resume
+from yolact_pl.tasks.trainer import build_callbacks, build_trainer, num_processes
+
+_log = logging.getLogger(__name__)
+MIN_IMAGES_FOR_BATCH_NORM = 6
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Train, and return the best mask AP (0..1) of the validations, None where there were none.
+
+    Raises:
+        ValueError: data, weights or settings that can't be trained on.
+    """
+    resume = checkpoint_to_resume(cfg)
+    data: CocoDataModule = build(cfg.dataset)
+    data.check("fit")
+    torch.manual_seed(cfg.seed)
+    network = build_network(cfg, data.num_classes)
+    callbacks = build_callbacks(cfg)
+    callbacks["interrupt"] = SaveOnInterrupt(
+        Path(cfg.output) / "checkpoints", name=cfg.name, resume_command=_resume_command(cfg)
+    )
+    if not data.has_validation:
+        callbacks.pop("evaluation", None)
+        callbacks["best"].monitor = None  # type: ignore[attr-defined]
+    schedule: Schedule = build(cfg.schedule)
+    trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
+    scaled = schedule.scaled(total_batch_size(cfg, trainer))
+    trainer.fit_loop.epoch_loop.max_steps = scaled.max_steps  # only a Trainer knows how many devices there are
+    module = YolactModule(
+        network,
+        build(cfg.model.loss),
+        build(cfg.model.postprocess),
+        scaled,
+        description=describe(cfg, data),
+        freeze_bn=freeze_bn(
+            cfg.model.freeze_bn,
+            batch_size=cfg.dataset.batch_size,
+            pretrained=network.backbone.pretrained or cfg.init is not None,
+        ),
+        seed=cfg.seed,
+    )
+    if cfg.init is not None:
+        load_initial_weights(network, cfg.init)
+    if resume is not None:
+        _check_resumable(resume, module)
+    _announce(cfg, data, module, schedule, resume)
+    trainer.fit(module, datamodule=data, ckpt_path=resume)
+    return _finish(callbacks)
+
+
+def total_batch_size(cfg: DictConfig, trainer: Trainer) -> int:
+    """Images an optimizer step: on all devices and nodes, accumulated batches included."""
+    return cfg.dataset.batch_size * num_processes(trainer) * cfg.trainer.accumulate_grad_batches
+
+
+def freeze_bn(setting: str | bool, *, batch_size: int, pretrained: bool) -> bool:
+    """Whether batch norm keeps its statistics: statistics of few images are worse than good old ones.
+
+    Args:
+        setting: `auto`, or what to do.
+        batch_size: images on one device.
+        pretrained: there are statistics worth keeping.
+    """
+    if setting == "auto":
+        return pretrained and batch_size < MIN_IMAGES_FOR_BATCH_NORM
+    if not isinstance(setting, bool):
+        raise ValueError(f"model.freeze_bn={setting}: expected auto, true or false")
+    return setting
+
+
+@rank_zero_only
+def _announce(
+    cfg: DictConfig, data: CocoDataModule, module: YolactModule, stated: Schedule, resume: Path | None
+) -> None:
+    """Say what is about to happen, and what was scaled."""
+    scaled = module.schedule
+    epochs = scaled.max_steps * scaled.batch_size / data.train_size
+    trainable = sum(p.numel() for p in module.network.parameters() if p.requires_grad)
+    frozen = "frozen" if module.network.batch_norm_frozen else "trained"
+    _log.info("data       %d training and %d validation images, %d classes, %d x %d pixels",
+              data.train_size, data.val_size, data.num_classes, *image_size(cfg))  # fmt: skip
+    _log.info("network    %.1f million trainable weights, batch norm %s", trainable / 1e6, frozen)
+    if scaled.batch_size != stated.batch_size:
+        _log.info("schedule   stated for %d images a step, scaled to %d: %s",
+                  stated.batch_size, scaled.batch_size, scaled.describe())  # fmt: skip
+    else:
+        _log.info("schedule   %s", scaled.describe())
+    _log.info("length     %s steps, %.1f epochs", f"{scaled.max_steps:,}", epochs)
+    _log.info("output     %s", cfg.output)
+    if resume is not None:
+        _log.info("resume     %s", resume)
+
+
+def _check_resumable(path: Path, module: YolactModule) -> None:
+    """A checkpoint of another network is told now, before the data workers start."""
+    content = read_checkpoint(path)
+    if "optimizer_states" not in content or not describes_itself(content):
+        raise CheckpointError(
+            f"resume={path}: holds weights, not the state of a run; use init={path} to start a run from its weights"
+        )
+    check_weights(module.network, network_weights(content), str(path))
+
+
+def _resume_command(cfg: DictConfig) -> str:
+    """The command line of this run, in the same folder, with `resume={checkpoint}`."""
+    arguments = [a for a in sys.argv[1:] if not a.startswith(("resume=", "hydra.run.dir="))]
+    program = ["python", "run.py"] if sys.argv[0].endswith("run.py") else [Path(sys.argv[0]).name]
+    return shlex.join([*program, *arguments, f"hydra.run.dir={cfg.output}", "resume={checkpoint}"])
+
+
+def _finish(callbacks: dict[str, Callback]) -> float | None:
+    """Say where the best checkpoint is; its mask AP is the result of the run."""
+    best = callbacks.get("best")
+    if not isinstance(best, ModelCheckpoint) or not best.best_model_path:
+        return None
+    score = None if best.best_model_score is None else float(best.best_model_score)
+    shown = "" if score is None else f" (mask AP {100 * score:.2f})"
+    rank_zero_only(_log.info)("best checkpoint: %s%s", best.best_model_path, shown)
+    return score

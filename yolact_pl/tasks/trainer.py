@@ -1,0 +1,51 @@
+"""The Lightning Trainer, with its loggers and callbacks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
+
+from yolact_pl.tasks.build import build
+
+
+def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any) -> Trainer:
+    """The Trainer of `cfg.trainer` with the loggers of `cfg.logger`.
+
+    Args:
+        cfg: the composed config.
+        callbacks: see `build_callbacks`.
+        options: more arguments of the Trainer, such as `max_steps`.
+    """
+    loggers: list[Logger] = [build(node) for node in (cfg.logger or {}).values()]
+    settings: dict[str, Any] = {"strategy": _strategy(cfg), **options}
+    return build(
+        cfg.trainer,
+        callbacks=list(callbacks),
+        logger=loggers or False,
+        default_root_dir=cfg.output,
+        use_distributed_sampler=False,  # the samplers of data/sampler.py share out, without repeating an image
+        enable_model_summary=False,
+        **settings,
+    )
+
+
+def build_callbacks(cfg: DictConfig) -> dict[str, Callback]:
+    """The callbacks of `cfg.callbacks` by name; a null entry is left out."""
+    return {str(name): build(node) for name, node in cfg.callbacks.items() if node is not None}
+
+
+def num_processes(trainer: Trainer) -> int:
+    """How many processes train together, over all machines."""
+    return trainer.num_devices * trainer.num_nodes
+
+
+def _strategy(cfg: DictConfig) -> Any:
+    """`auto`, but DDP does not copy buffers in every forward pass: in a validation with unequal shares it would hang."""
+    strategy = cfg.trainer.strategy
+    if strategy not in ("auto", "ddp"):
+        return strategy if isinstance(strategy, str) else build(strategy)
+    several = strategy == "ddp" or cfg.trainer.num_nodes > 1 or cfg.trainer.devices not in (1, "1", [0])
+    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True) if several else "auto"
