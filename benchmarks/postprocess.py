@@ -53,7 +53,8 @@ def synthetic_predictions(objects: int, device: str) -> Predictions:
     deltas = uniform(len(anchors), 4, low=-0.3, high=0.3)
     deltas[rows] += encode_boxes(boxes[nearest[rows]], anchors[rows])
     batch = [t[None].to(device) for t in (logits, deltas, uniform(len(anchors), 32, low=-1, high=1))]
-    return Predictions(*batch, uniform(1, 32, 138, 138).to(device), anchors.to(device), None, (SIZE, SIZE))
+    prototypes = F.interpolate(uniform(1, 32, 12, 12), (138, 138), mode="bicubic").clamp(min=0)
+    return Predictions(*batch, prototypes.to(device), anchors.to(device), None, (SIZE, SIZE))
 
 
 def plain_nms(predictions: Predictions) -> tuple[Tensor, Tensor, Tensor]:
@@ -92,7 +93,9 @@ def alternate(variants: dict[str, Callable[[], object]], repeats: int, device: s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")

@@ -72,7 +72,8 @@ class Postprocess:
         """
         with torch.autocast(predictions.class_logits.device.type, enabled=False):
             return [
-                self._detect(predictions, image, size, mask_iou, min_score) for image, size in enumerate(sizes)
+                self._detect(predictions, image, size, mask_iou, min_score)
+                for image, size in enumerate(sizes)
             ]
 
     def _detect(
@@ -84,16 +85,22 @@ class Postprocess:
         min_score: float,
     ) -> Detections:
         anchors, scores = confident_anchors(predictions.class_logits[image], self.score_threshold)
-        boxes = decode_boxes(predictions.box_deltas[image, anchors].float(), predictions.anchors[anchors].float())
+        boxes = decode_boxes(
+            predictions.box_deltas[image, anchors].float(), predictions.anchors[anchors].float()
+        )
         boxes = boxes.nan_to_num(nan=0.0, posinf=FAR_AWAY, neginf=-FAR_AWAY)
         index, labels, scores = self._suppress(boxes, scores)
         if min_score > 0:
             shown = scores > min_score
             index, labels, scores = index[shown], labels[shown], scores[shown]
-        boxes = boxes[index] / _width_height(predictions.image_size, boxes)  # relative to the image from here on
+        boxes = boxes[index] / _width_height(
+            predictions.image_size, boxes
+        )  # relative to the image from here on
 
         soft_masks, windows = _soft_masks(
-            predictions.prototypes[image].float(), predictions.coefficients[image, anchors[index]].float(), boxes
+            predictions.prototypes[image].float(),
+            predictions.coefficients[image, anchors[index]].float(),
+            boxes,
         )
         return Detections(
             boxes=_fit_boxes(boxes, size, whole_pixels=self.whole_pixel_boxes),

@@ -33,7 +33,9 @@ class ImageResults(NamedTuple):
 
     def mask_rows(self) -> Iterator[dict[str, Any]]:
         """One COCO result a detection, with its mask and the score that masks are ranked by."""
-        for category, counts, score in zip(self.category_ids, self.segmentations, self.mask_scores, strict=True):
+        for category, counts, score in zip(
+            self.category_ids, self.segmentations, self.mask_scores, strict=True
+        ):
             segmentation = {"size": list(self.size), "counts": counts}
             yield {
                 "image_id": self.image_id,
@@ -111,7 +113,7 @@ def compress_counts(counts: Sequence[NDArray[np.int64]]) -> list[str]:
     lengths = np.array([len(c) for c in counts])
     values = np.concatenate(counts)
     position = np.arange(len(values)) - np.repeat(lengths.cumsum() - lengths, lengths)
-    rest = values.copy()
+    rest = values.astype(np.int32)
     rest[2:] -= np.where(position[2:] > 2, values[:-2], 0)
 
     characters = np.zeros((len(values), 7), dtype=np.uint8)  # 35 bits: more pixels than any image has

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.inference.colors import Color, index_color
+from yolact_pl.inference.label_places import Rectangle, label_place
 from yolact_pl.inference.labels import draw_chip, shorten, text_coverage
 from yolact_pl.structures import Detections, Target
 
@@ -20,10 +21,10 @@ ColorBy = Literal["class", "instance"]
 
 @dataclass(frozen=True)
 class _Object:
-    """One thing to draw; the box in whole pixels: the first and the last column and row."""
+    """One thing to draw."""
 
-    mask: NDArray[np.uint8]  # [H, W], 0 and 1
-    box: tuple[int, int, int, int]
+    mask: NDArray[np.bool_]  # [H, W]
+    box: Rectangle
     color: Color
     name: str
     suffix: str
@@ -94,20 +95,21 @@ def _objects(
             f"the masks are {masks.shape[2]}x{masks.shape[1]} pixels but the image is {width}x{height}: "
             "draw on the image that was given to the predictor"
         )
-    limit = np.array([width - 1, height - 1])
-    corners = boxes.detach().cpu().double().numpy()
-    first = np.clip(np.floor(corners[:, :2]), 0, limit).astype(int)
-    last = np.maximum(np.clip(np.ceil(corners[:, 2:]) - 1, 0, limit).astype(int), first)
-    pixels = masks.detach().cpu().numpy().view(np.uint8)
+    corners = boxes.cpu().double().numpy()
+    limit = np.array([width, height])
+    first = np.clip(np.floor(corners[:, :2]), 0, limit - 1).astype(int)
+    end = np.maximum(np.clip(np.ceil(corners[:, 2:]), 0, limit).astype(int), first + 1)
+    pixels = masks.cpu().numpy()
+    classes: list[int] = labels.tolist()
     return [
         _Object(
             mask=pixels[i],
-            box=(int(first[i, 0]), int(first[i, 1]), int(last[i, 0]), int(last[i, 1])),
+            box=(int(first[i, 0]), int(first[i, 1]), int(end[i, 0]), int(end[i, 1])),
             color=index_color(label if color_by == "class" else i),
             name=class_names[label],
             suffix=suffixes[i],
         )
-        for i, label in enumerate(labels.tolist())
+        for i, label in enumerate(classes)
     ]
 
 
@@ -122,12 +124,13 @@ def _draw(
     solid = np.array(image, order="C")
     for thing, contours in zip(large_first, outlines, strict=True):
         cv2.drawContours(solid, contours, -1, thing.color, cv2.FILLED)
-    out = np.asarray(cv2.addWeighted(image, 1 - alpha, solid, alpha, 0), dtype=np.uint8)
+    out = np.asarray(cv2.addWeighted(image, 1 - alpha, solid, alpha, 0, dst=solid), dtype=np.uint8)
 
     for thing, contours in zip(large_first, outlines, strict=True):
         cv2.drawContours(out, contours, -1, thing.color, line)
         if boxes:
-            cv2.rectangle(out, thing.box[:2], thing.box[2:], thing.color, line)
+            x1, y1, x2, y2 = thing.box
+            cv2.rectangle(out, (x1, y1), (x2 - 1, y2 - 1), thing.color, line)
     if labels:
         _draw_labels(out, objects, font_size)
     return out
@@ -135,19 +138,19 @@ def _draw(
 
 def _line_width(image: NDArray[np.uint8]) -> int:
     height, width = image.shape[:2]
-    return max(1, round((height * width) ** 0.5 / 400))
+    return max(1, round(0.55 + (height * width) ** 0.5 / 550))
 
 
 def _font_size(image: NDArray[np.uint8]) -> int:
     height, width = image.shape[:2]
-    return round(8 + (height * width) ** 0.5 / 100)
+    return round(7 + (height * width) ** 0.5 / 90)
 
 
-def _box_area(box: tuple[int, int, int, int]) -> int:
-    return (box[2] - box[0] + 1) * (box[3] - box[1] + 1)
+def _box_area(box: Rectangle) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _contours(mask: NDArray[np.uint8]) -> Sequence[MatLike]:
+def _contours(mask: NDArray[np.bool_]) -> Sequence[MatLike]:
     """Outlines of all parts and holes of a mask; only the rectangle that it fills is searched."""
     rows = np.flatnonzero(mask.any(axis=1))
     if len(rows) == 0:
@@ -155,7 +158,7 @@ def _contours(mask: NDArray[np.uint8]) -> Sequence[MatLike]:
     top, bottom = rows[0], rows[-1] + 1
     columns = np.flatnonzero(mask[top:bottom].any(axis=0))
     left, right = columns[0], columns[-1] + 1
-    crop = mask[top:bottom, left:right]
+    crop = mask[top:bottom, left:right].view(np.uint8)
     contours, _ = cv2.findContours(
         crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(int(left), int(top))
     )
@@ -163,28 +166,16 @@ def _contours(mask: NDArray[np.uint8]) -> Sequence[MatLike]:
 
 
 def _draw_labels(image: NDArray[np.uint8], objects: list[_Object], font_size: int) -> None:
-    """Write every label inside the image, best first, where it hides no other one if there is such a place."""
+    """Write the labels, best first; one that would hide others is left out."""
     height, width = image.shape[:2]
     max_width = min(width, max(width * 2 // 5, 16 * font_size))
-    taken: list[tuple[int, int, int, int]] = []
+    taken: list[Rectangle] = []
     for thing in objects:
         text = shorten(thing.name, thing.suffix, font_size, max_width)
         if not text:
             continue
         h, w = text_coverage(text, font_size).shape
-        if h > height:
-            continue
-        x1, y1, _, y2 = thing.box
-        x = max(0, min(x1, width - w))
-        places = [(x, y) for y in (y1 - h, y1, y2 + 1 - h, y2 + 1) if 0 <= y <= height - h]
-        places = places or [(x, max(0, min(y1, height - h)))]
-        x, y = next((place for place in places if _is_free(place, (w, h), taken)), places[0])
-        taken.append((x, y, x + w, y + h))
-        draw_chip(image, text, (x, y), thing.color, font_size)
-
-
-def _is_free(place: tuple[int, int], size: tuple[int, int], taken: list[tuple[int, int, int, int]]) -> bool:
-    (x, y), (w, h) = place, size
-    return not any(
-        x < right and left < x + w and y < bottom and top < y + h for left, top, right, bottom in taken
-    )
+        place = label_place((h, w), thing.box, (height, width), taken)
+        if place is not None:
+            taken.append(place)
+            draw_chip(image, text, place[:2], thing.color, font_size)

@@ -83,7 +83,9 @@ def _coverage(text: str, size: int) -> NDArray[np.float32]:
     width, height = int(np.ceil(right - left)) + 2 * margin, int(np.ceil(ascent + descent)) + margin
     canvas = Image.new("L", (width, height))
     ImageDraw.Draw(canvas).text((margin - left, margin / 2 + ascent), text, fill=255, font=font, anchor="ls")
-    return np.asarray(canvas, dtype=np.float32) / np.float32(255)
+    coverage = np.array(canvas, dtype=np.float32)
+    coverage /= 255
+    return coverage
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,35 @@
+# Each target makes .venv when it is needed; nothing has to be installed by hand but Python 3.10+.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check format bench clean
+
+# Train on synthetic shapes (minutes on a CPU), measure, draw pictures.
+demo: .venv/installed
+	$(BIN)/python run.py experiment=quickstart
+	$(BIN)/python run.py experiment=quickstart task=eval checkpoint=auto
+	$(BIN)/python run.py experiment=quickstart task=predict checkpoint=auto source=data/shapes/val
+
+# Everything.
+test: .venv/installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Lint, types and the fast tests.
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" -q
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,55 @@
+"""The learning rate against the published model's, and its scaling."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from yolact_pl.schedule import Schedule
+
+RECORDED = json.loads((Path(__file__).parent / "parity" / "lr_schedule.json").read_text())
+
+
+def paper_schedule() -> Schedule:
+    optimizer = partial(torch.optim.SGD, momentum=0.9, weight_decay=5e-4)
+    milestones = [280_000, 600_000, 700_000, 750_000]
+    return Schedule(optimizer, lr=1e-3, max_steps=800_000, milestones=milestones)
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda r: f"batch{r['batch_size']}")
+def test_rates_are_the_published_ones(recorded: dict) -> None:
+    schedule = paper_schedule().scaled(recorded["batch_size"])
+    assert schedule.max_steps == recorded["max_iter"]
+    assert schedule.milestones == recorded["lr_steps"]
+    for step, rate in recorded["lr"]:
+        assert schedule.lr_at(step) == pytest.approx(rate, rel=1e-12), step
+
+
+def test_optimizer_runs_at_the_rate_of_its_step() -> None:
+    schedule = Schedule(torch.optim.SGD, lr=1.0, max_steps=10, milestones=[4, 6], warmup_steps=2, warmup_lr=0.0)
+    optimizer, scheduler = schedule.configure(nn.Linear(1, 1).parameters())
+    seen = []
+    for _ in range(8):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    # warm-up 0, 1/2, 1; then 1; a tenth from step 4 on, a hundredth from step 6 on
+    assert seen == pytest.approx([0, 0.5, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_smaller_batches_take_more_and_smaller_steps() -> None:
+    schedule = paper_schedule().scaled(4)
+    assert schedule.lr == pytest.approx(5e-4)
+    assert schedule.max_steps == 1_600_000
+    assert schedule.milestones[0] == 560_000
+    assert schedule.warmup_steps == 500
+
+
+def test_frozen_parameters_are_left_out_of_the_optimizer() -> None:
+    layer = nn.Linear(2, 2)
+    layer.bias.requires_grad_(False)
+    optimizer, _ = paper_schedule().configure(layer.parameters())
+    assert [p is layer.weight for p in optimizer.param_groups[0]["params"]] == [True]

@@ -1,0 +1,117 @@
+"""Metrics and results as tables and files."""
+
+import csv
+import io
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from yolact_pl.evaluation.coco_ap import IOU_PERCENT, AveragePrecision, CocoMetrics, unique_images
+from yolact_pl.evaluation.encoding import ImageResults
+
+
+def format_table(metrics: CocoMetrics) -> str:
+    """The field's table in percent: rows box and mask; columns all, .50 ... .95 and small, medium, large."""
+    header = ["", "all", *(f".{iou}" for iou in IOU_PERCENT), "S", "M", "L"]
+    rows = [
+        [
+            name,
+            *map(_percent, (ap.all, *(ap.at_iou[iou] for iou in IOU_PERCENT), ap.small, ap.medium, ap.large)),
+        ]
+        for name, ap in (("box", metrics.box), ("mask", metrics.mask))
+    ]
+    return _align([header, *rows])
+
+
+def format_class_table(metrics: CocoMetrics) -> str:
+    """AP and AP50 in percent of each class that has objects among the evaluated images, best masks first."""
+    pairs = zip(metrics.box.per_class, metrics.mask.per_class, strict=True)
+    pairs = [(box, mask) for box, mask in pairs if not math.isnan(box.ap)]
+    pairs.sort(key=lambda pair: -pair[1].ap)
+    rows = [[box.name, *map(_percent, (box.ap, box.ap50, mask.ap, mask.ap50))] for box, mask in pairs]
+    return _align([["class", "box", "box .50", "mask", "mask .50"], *rows])
+
+
+def metrics_as_dict(metrics: CocoMetrics) -> dict[str, Any]:
+    """Numbers 0..1 under the table's names, None where there is no object to find."""
+    return {
+        "images": metrics.num_images,
+        "box": _precision_as_dict(metrics.box),
+        "mask": _precision_as_dict(metrics.mask),
+    }
+
+
+def write_metrics(metrics: CocoMetrics, folder: Path) -> None:
+    """Write `metrics.json` and `per_class.csv` (numbers 0..1) into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / "metrics.json") as file:
+        json.dump(metrics_as_dict(metrics), file, indent=2)
+        file.write("\n")
+    with atomic_file(folder / "per_class.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["class", "box_ap", "box_ap50", "mask_ap", "mask_ap50"])
+        for box, mask in zip(metrics.box.per_class, metrics.mask.per_class, strict=True):
+            numbers = (box.ap, box.ap50, mask.ap, mask.ap50)
+            writer.writerow([box.name, *("" if math.isnan(x) else f"{x:.6f}" for x in numbers)])
+
+
+def write_results(rows: Iterable[ImageResults], folder: Path) -> None:
+    """Write `bbox_detections.json` and `mask_detections.json`, COCO results that a test server takes.
+
+    Both are written one detection at a time; an image that occurs twice is written once.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    images = unique_images(rows)
+    with atomic_file(folder / "bbox_detections.json") as file:
+        _write_list(file, (row for image in images for row in image.box_rows()))
+    with atomic_file(folder / "mask_detections.json") as file:
+        _write_list(file, (row for image in images for row in image.mask_rows()))
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[TextIO]:
+    """A text file that appears under its name only when it is complete; until then an older one stays."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
+        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner only
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _write_list(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:
+    separator = "[\n"
+    for row in rows:
+        file.write(separator + json.dumps(row, separators=(",", ":"), allow_nan=False))
+        separator = ",\n"
+    file.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _precision_as_dict(ap: AveragePrecision) -> dict[str, float | None]:
+    numbers = {"all": ap.all, **{str(iou): value for iou, value in ap.at_iou.items()}}
+    numbers |= {"S": ap.small, "M": ap.medium, "L": ap.large, "AR": ap.recall}
+    return {name: None if math.isnan(value) else value for name, value in numbers.items()}
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _align(rows: list[list[str]]) -> str:
+    """Columns of one width each: the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    out = io.StringIO()
+    for number, row in enumerate(rows):
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        out.write(" | ".join(cells).rstrip() + "\n")
+        if number == 0:
+            out.write("-+-".join("-" * width for width in widths) + "\n")
+    return out.getvalue()
