@@ -58,17 +58,19 @@ def make_predictions(generator: torch.Generator, batch_size: int, anchors: Tenso
     )
 
 
-def to_device(device: str, predictions: Predictions, targets: list[Target]) -> tuple[Predictions, list[Target]]:
+def to_device(
+    predictions: Predictions, targets: list[Target], device: str
+) -> tuple[Predictions, list[Target]]:
     """Both there; the predictions as leaves that want a gradient, but for the anchors."""
     leaves = {
         name: value.to(device).requires_grad_(name != "anchors")
         for name, value in predictions._asdict().items()
         if isinstance(value, Tensor)
     }
-    moved = [
-        Target(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in target.items()}) for target in targets
-    ]
-    return predictions._replace(**leaves), moved
+    for target in targets:
+        for key in ("boxes", "labels", "masks", "iscrowd"):
+            target[key] = target[key].to(device)
+    return predictions._replace(**leaves), targets
 
 
 def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
@@ -95,14 +97,14 @@ def main() -> None:
     rows = []
     for octaves in (1, 3):
         predictions = make_predictions(generator, 1, make_anchors(octaves))
-        predictions, targets = to_device(args.device, predictions, [make_target(generator, 50)])
+        predictions, targets = to_device(predictions, [make_target(generator, 50)], args.device)
         anchors = predictions.anchors
         ms = median_ms(lambda a=anchors, t=targets: match_anchors(a, t), args.repeats, args.device)
         rows.append((f"matching, 1 image, 50 objects, {len(anchors):,} anchors", ms))
 
     predictions = make_predictions(generator, 8, make_anchors(1))
     targets = [make_target(generator, n) for n in (3, 5, 7, 9, 10, 12, 15, 20)]
-    predictions, targets = to_device(args.device, predictions, targets)
+    predictions, targets = to_device(predictions, targets, args.device)
     loss = YolactLoss(HardNegativeCrossEntropy())
 
     def backward() -> None:
@@ -118,7 +120,9 @@ def main() -> None:
     name = f"8 images of {SIZE} px, 81 objects, {num_positives} positive anchors"
     rows.append((f"loss, {name}", median_ms(forward, args.repeats, args.device)))
     rows.append((f"loss and backward, {name}", median_ms(backward, args.repeats, args.device)))
-    print(f"| loss ({args.device}, {args.threads} threads, torch {torch.__version__}) | median ms |\n|---|---|")
+    print(
+        f"| loss ({args.device}, {args.threads} threads, torch {torch.__version__}) | median ms |\n|---|---|"
+    )
     for name, ms in rows:
         print(f"| {name} | {ms:.1f} |")
 

@@ -2,9 +2,9 @@
 
     python benchmarks/postprocess.py [--repeats 15] [--threads 2] [--device cpu]
 
-Predictions are synthetic, with a fixed seed: 19,248 anchors and 80 classes as at 550 px, objects that many anchors
-agree on. "plain" is the direct reading of the paper: softmax of every anchor, IoU of all pairs of 200 candidates in
-each of the 80 classes, every mask interpolated over the whole image.
+Predictions are synthetic, with a fixed seed: 19,248 anchors and 80 classes as at 550 px, objects that many
+anchors agree on. "plain" is the direct reading of the paper: softmax of every anchor, IoU of all pairs of 200
+candidates in each of the 80 classes, every mask interpolated over the whole image.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def main() -> None:
         result = alternate(
             {
                 "plain": lambda p=predictions: plain_masks(p, *plain_nms(p)[1:]),
-                "ours": lambda p=predictions: postprocess(p, [IMAGE]),
+                "ours": lambda p=predictions, run=postprocess: run(p, [IMAGE]),
             },
             args.repeats,
             args.device,

@@ -18,12 +18,12 @@ FAR_AWAY = 1e7  # pixels: stands for infinity, finite when squared
 class Postprocess:
     """Choose detections among the predictions and make their masks (YOLACT, sections 3.3 and 3.4).
 
-    An anchor takes part, with all its classes, if its best class score exceeds `score_threshold`; all that follows
-    touches only those.
+    An anchor takes part, with all its classes, if its best class score exceeds `score_threshold`; all that
+    follows touches only those.
 
     Args:
-        nms: "fast" (the published default), "cross_class" (fast, each anchor with its best class only) or "exact"
-            (torchvision's), see `geometry.nms`.
+        nms: "fast" (the published default), "cross_class" (fast, each anchor with its best class only) or
+            "exact" (torchvision's), see `geometry.nms`.
         score_threshold: before suppression, 0 <= threshold < 1.
         iou_threshold: a box that overlaps a better one by more is dropped.
         max_candidates: boxes that fast NMS looks at, in each class; over all classes for "cross_class".
@@ -93,9 +93,7 @@ class Postprocess:
         if min_score > 0:
             shown = scores > min_score
             index, labels, scores = index[shown], labels[shown], scores[shown]
-        boxes = boxes[index] / _width_height(
-            predictions.image_size, boxes
-        )  # relative to the image from here on
+        boxes = boxes[index] / _width_height(predictions.image_size, boxes)  # from here on relative
 
         soft_masks, windows = _soft_masks(
             predictions.prototypes[image].float(),
@@ -135,7 +133,7 @@ class Postprocess:
 def confident_anchors(class_logits: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """The anchors whose best class score (softmax, without background) exceeds `threshold`.
 
-    The softmax is taken of few anchors: a class score cannot exceed sigmoid(its logit - the background's logit).
+    The softmax is taken of few anchors: a score cannot exceed sigmoid(its logit - the background's logit).
 
     Args:
         class_logits: [A, 1 + C] of one image, any float type.

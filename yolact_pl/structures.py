@@ -16,7 +16,16 @@ from torch import Tensor
 from typing_extensions import NotRequired  # typing.NotRequired starts with Python 3.11
 
 
-class Target(TypedDict):
+class ImageInfo(TypedDict):
+    """Which image it is: all that a validation batch says of one."""
+
+    image_id: int
+    """The id in the annotation file."""
+    size: tuple[int, int]
+    """(height, width) of the original image."""
+
+
+class Target(ImageInfo):
     """What is known of one image: its objects and crowd regions, in any order."""
 
     boxes: Tensor
@@ -30,10 +39,6 @@ class Target(TypedDict):
     """[N, h', w'] bool: the same masks at the semantic map's resolution; absent, `masks` are resized."""
     iscrowd: Tensor
     """[N] bool: true where the row is a region with many objects that nobody outlined one by one."""
-    image_id: int
-    """The id in the annotation file."""
-    size: tuple[int, int]
-    """(height, width) of the original image."""
 
 
 class Predictions(NamedTuple):
@@ -71,4 +76,7 @@ class Detections(TypedDict):
 
 
 Batch = tuple[Tensor, list[Target]]
-"""Images [B, 3, H, W], RGB in 0..255 (uint8 or float32; the network normalises), and one target an image."""
+"""Training images [B, 3, H, W] uint8, RGB in 0..255 (the network normalises), and one target an image."""
+
+EvaluationBatch = tuple[Tensor, list[ImageInfo]]
+"""Validation images [B, 3, H, W] float32, RGB in 0..255, resized without rounding."""

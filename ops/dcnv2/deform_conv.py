@@ -116,13 +116,12 @@ def corner_table(
     left = x.detach().nan_to_num().floor().clamp(max=width)
     below, right = y - top, x - left
     above, before = 1 - below, 1 - right
-    weights = (
-        torch.stack((above * before, above * right, below * before, below * right), -1)
-        * modulation[..., None]
-    )
+    shares = torch.stack((above * before, above * right, below * before, below * right), -1)
+    weights = shares * modulation[..., None]
     corner = top.long() * (width + 2) + left.long()
     rows = torch.stack((corner, corner + 1, corner + width + 2, corner + width + 3), -1)
-    return rows.permute(0, 2, 3, 1, 4).reshape(b, -1, 4), weights.permute(0, 2, 3, 1, 4).reshape(b, -1, 4)
+    rows, weights = (values.permute(0, 2, 3, 1, 4).flatten(1, 3) for values in (rows, weights))
+    return rows, weights
 
 
 class ModulatedDeformConv2d(nn.Module):

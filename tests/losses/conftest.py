@@ -33,14 +33,20 @@ class Case:
 
     def expected_terms(self) -> dict[str, float]:
         """Name here to recorded number."""
-        return {name: float(self.arrays[f"loss_{k}"]) for name, k in TERMS.items() if f"loss_{k}" in self.arrays}
+        return {
+            name: float(self.arrays[f"loss_{k}"]) for name, k in TERMS.items() if f"loss_{k}" in self.arrays
+        }
 
     def gradients(self) -> dict[str, Tensor]:
         """The gradients of the predictions, in the names and layout of the recording."""
         p = self.predictions
-        leaves = {"loc": p.box_deltas, "conf": p.class_logits, "mask": p.coefficients, "segm": p.semantic_logits}
-        gradients = {name: leaf.grad for name, leaf in leaves.items()}
-        return gradients | {"proto": p.prototypes.grad.permute(0, 2, 3, 1)}
+        return {
+            "loc": p.box_deltas.grad,
+            "conf": p.class_logits.grad,
+            "mask": p.coefficients.grad,
+            "segm": p.semantic_logits.grad,
+            "proto": p.prototypes.grad.permute(0, 2, 3, 1),
+        }
 
 
 def read_case(paths: list[Path]) -> Case:

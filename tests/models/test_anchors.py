@@ -10,7 +10,7 @@ from yolact_pl.models.anchors import Anchors
 
 def test_one_level_by_hand() -> None:
     anchors = Anchors([16], [1, 4])
-    # Two columns of 16 px and one row of 16 px: centres (8, 8) and (24, 8). Ratio 4: width 16 x 2, height 16 / 2.
+    # Two columns and one row of 16 px: centres (8, 8), (24, 8). Ratio 4: width 16 x 2, height 16 / 2.
     expected = [[0, 0, 16, 16], [-8, 4, 24, 12], [16, 0, 32, 16], [8, 4, 40, 12]]
     torch.testing.assert_close(anchors([(1, 2)], (16, 32)), torch.tensor(expected, dtype=torch.float32))
     assert anchors.num_per_cell == 2

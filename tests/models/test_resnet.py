@@ -65,11 +65,11 @@ def test_plain_weights_start_a_deformable_network(tmp_path: Path) -> None:
         ((3, 4, 23, 3), 3, [[0, 3], [0, 3, 6, 9, 12, 15, 18, 21], [0]]),
     ],
 )
-@torch.device("meta")
 def test_where_blocks_are_deformable(
     depths: tuple[int, ...], interval: int, expected: list[list[int]]
 ) -> None:
-    network = ResNet(depths, deformable=True, deformable_interval=interval)
+    with torch.device("meta"):
+        network = ResNet(depths, deformable=True, deformable_interval=interval)
     found = [
         [i for i, block in enumerate(stage) if isinstance(block.conv2, ModulatedDeformConv2d)]  # pyright: ignore
         for stage in (network.layer2, network.layer3, network.layer4)

@@ -18,17 +18,17 @@ def inputs(
     *,
     dtype: torch.dtype = torch.float64,
     spread: float = 2.0,
-    seed: int = 0,
+    size: tuple[int, int] = (7, 6),
 ) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    h, w = ((side + 2 * padding - kernel) // stride + 1 for side in (7, 6))
+    generator = torch.Generator().manual_seed(0)
+    h, w = ((side + 2 * padding - kernel) // stride + 1 for side in size)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=dtype)
 
     taps = kernel * kernel
     return [
-        normal(2, 3, 7, 6),
+        normal(2, 3, *size),
         spread * normal(2, 2 * taps, h, w),
         normal(2, taps, h, w).sigmoid(),
         normal(4, 3, kernel, kernel),
@@ -82,26 +82,25 @@ def test_gradients_are_those_of_torchvision(kernel: int, stride: int, padding: i
 
 
 def test_gradcheck() -> None:
-    arguments = [value.requires_grad_() for value in inputs(3, 1, 1, spread=0.7, seed=3)]
+    arguments = [value.requires_grad_() for value in inputs(3, 1, 1, size=(3, 2))]
     torch.autograd.gradcheck(lambda *values: gathered_deform_conv(*values, stride=1, padding=1), arguments)
 
 
-@pytest.mark.parametrize("offset", [1e4, -1e4, float("inf"), -7.0, 7.0])
+@pytest.mark.parametrize("offset", [1e4, -1e4, float("inf"), -float("inf")])
 def test_far_offsets_read_zero(offset: float) -> None:
     x, offsets, modulation, weight, bias = inputs(3, 1, 1)
-    y = gathered_deform_conv(
-        x, torch.full_like(offsets, offset), modulation, weight, bias, stride=1, padding=1
-    )
-    near_only = x.new_zeros(
-        ()
-    )  # offsets of 7 leave the map of 7 x 6 from every tap but the padded first ones
-    if abs(offset) > 8:
-        torch.testing.assert_close(y, bias[None, :, None, None].expand_as(y) + near_only)
-    else:
-        expected = loop_deform_conv(
-            x, torch.full_like(offsets, offset), modulation, weight, bias, stride=1, padding=1
-        )
-        torch.testing.assert_close(y, expected)
+    far = torch.full_like(offsets, offset)
+    y = gathered_deform_conv(x, far, modulation, weight, bias, stride=1, padding=1)
+    torch.testing.assert_close(y, bias[None, :, None, None].expand_as(y))
+
+
+@pytest.mark.parametrize("offset", [-8.0, -7.0, -1.0, 1.0, 6.0, 7.0])
+def test_whole_offsets_to_the_border(offset: float) -> None:
+    x, offsets, modulation, weight, bias = inputs(3, 1, 1)
+    shifted = torch.full_like(offsets, offset)
+    expected = loop_deform_conv(x, shifted, modulation, weight, bias, stride=1, padding=1)
+    y = gathered_deform_conv(x, shifted, modulation, weight, bias, stride=1, padding=1)
+    torch.testing.assert_close(y, expected)
 
 
 def test_nan_offsets_give_nan_not_an_index_error() -> None:
@@ -126,12 +125,6 @@ def test_channels_last_gives_the_same() -> None:
     torch.testing.assert_close(deform_conv(*arguments, stride=1, padding=1), plain)
 
 
-def test_empty_batch() -> None:
-    x, offsets, modulation, weight, bias = inputs(3, 2, 1)
-    y = deform_conv(x[:0], offsets[:0], modulation[:0], weight, bias, stride=2, padding=1)
-    assert y.shape == (0, 4, 4, 3)
-
-
 def test_fresh_module_is_a_convolution_at_half_strength() -> None:
     torch.manual_seed(0)
     module = ModulatedDeformConv2d(3, 4, 3, stride=2, padding=1)
@@ -152,5 +145,5 @@ def test_autocast_keeps_positions_precise() -> None:
         actual = module(x)
         (actual.float() ** 2).mean().backward()
     assert module.weight.grad is not None
-    # bfloat16 has 8 bits: errors of an offset near 1 are 1/256, while a position near 300 would be wrong by 1.
+    # bfloat16 has 8 bits: an offset near 1 is wrong by 1/256, a position near 300 would be by 1.
     assert (actual.float() - expected).abs().mean() < 0.03 * expected.abs().mean()

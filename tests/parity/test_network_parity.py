@@ -12,6 +12,7 @@ from weights import fill, image
 
 from yolact_pl.checkpoints.released import load_released
 from yolact_pl.geometry.boxes import xyxy_to_cxcywh
+from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.structures import Predictions
 
@@ -28,14 +29,16 @@ def recorded(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def network(recorded: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Yolact:
-    state = {key: torch.from_numpy(fill(key, shape)) for key, shape in json.loads(str(recorded["state_keys"]))}
+    state = {
+        key: torch.from_numpy(fill(key, shape)) for key, shape in json.loads(str(recorded["state_keys"]))
+    }
     sums = [float(value.double().sum()) for value in state.values()]
     np.testing.assert_allclose(sums, recorded["param_sum"], rtol=1e-6, atol=1e-4)  # the recipe was followed
     path = tmp_path_factory.mktemp("released") / f"{recorded['name']}_54_800000.pth"
     torch.save(state, path)
     network = load_released(path)
     path.unlink()
-    network.freeze_batch_norm()
+    freeze_batch_norm(network)
     return network.train()  # semantic logits, with batch norm's recorded statistics
 
 
@@ -69,7 +72,9 @@ def assert_close(actual: Tensor, expected: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-def test_intermediate_features(outputs: tuple[Predictions, dict[str, Tensor]], recorded: dict[str, Any]) -> None:
+def test_intermediate_features(
+    outputs: tuple[Predictions, dict[str, Tensor]], recorded: dict[str, Any]
+) -> None:
     _, features = outputs
     assert set(features) == {"C0", "C1", "C2", "C3", *PYRAMID}
     for name, feature in features.items():
@@ -84,7 +89,7 @@ def test_predictions(outputs: tuple[Predictions, dict[str, Tensor]], recorded: d
     assert_close(predictions.class_logits[:, rows], recorded["train_conf"])
     assert_close(predictions.box_deltas[:, rows], recorded["train_loc"])
     assert_close(predictions.coefficients[:, rows], recorded["train_mask"])
-    # The recorded prototypes have their channels last and every 18th row and column, semantic logits every 15th.
+    # Recorded: prototypes with channels last, every 18th row and column; semantic logits, every 15th.
     assert_close(predictions.prototypes.permute(0, 2, 3, 1)[:, ::18, ::18], recorded["train_proto"])
     assert predictions.semantic_logits is not None
     assert_close(predictions.semantic_logits[:, :, ::15, ::15], recorded["train_segm"])

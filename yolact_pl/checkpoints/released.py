@@ -126,26 +126,27 @@ def describe_released(
         ValueError: a weight that tells the architecture is missing or has an impossible shape.
     """
 
-    def shape(key: str) -> tuple[int, ...]:
-        if key not in state:
+    def size(key: str) -> int:
+        if key not in state or state[key].dim() == 0:
             raise ValueError(f"{source}: no weight {key}; it is not a released YOLACT network, or cut short")
-        return tuple(state[key].shape)
+        return state[key].shape[0]
 
-    anchors_per_cell = shape("prediction_layers.0.bbox_layer.bias")[0] // 4
-    num_logits = shape("prediction_layers.0.conf_layer.bias")[0]
-    if anchors_per_cell not in (3, 9) and anchors is None:
+    anchors_per_cell = size("prediction_layers.0.bbox_layer.bias") // 4
+    if anchors_per_cell not in (3, 9) and (anchors is None or anchors_per_cell == 0):
         raise ValueError(
             f"{source}: has {anchors_per_cell} anchors a cell; released weights have 3, or 9 "
             "(YOLACT++), so say which anchors it was trained with"
         )
-    num_classes = num_logits // anchors_per_cell - 1
+    num_classes = size("prediction_layers.0.conf_layer.bias") // anchors_per_cell - 1
+    if num_classes < 1:
+        raise ValueError(f"{source}: prediction_layers.0.conf_layer.bias is too short for any class")
     return {
         "_target_": "yolact_pl.models.yolact.Yolact",
         "backbone": _describe_darknet() if _is_darknet(state) else _describe_resnet(state, source=source),
         "anchors": anchors or _describe_anchors(anchors_per_cell, num_classes, image_size),
         "num_classes": num_classes,
-        "channels": shape("fpn.lat_layers.0.weight")[0],
-        "num_prototypes": shape("proto_net.10.weight")[0],
+        "channels": size("fpn.lat_layers.0.weight"),
+        "num_prototypes": size("proto_net.10.weight"),
         "semantic": "semantic_seg_conv.weight" in state,
         "mask_iou": "maskiou_net.maskiou_net.0.weight" in state,
     }
@@ -175,7 +176,7 @@ def _describe_resnet(state: Mapping[str, Tensor], *, source: str | Path) -> dict
     most = sorted(max(deformable, key=len))
     return {
         "_target_": "yolact_pl.models.resnet.ResNet",
-        "depths": [max(stage) + 1 for stage in blocks],
+        "depths": [len(stage) for stage in blocks],
         "block": "bottleneck" if "backbone.layers.0.0.conv3.weight" in state else "basic",
         "deformable": bool(most),
         "deformable_interval": most[1] - most[0] if len(most) > 1 else 1,

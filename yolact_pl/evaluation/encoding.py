@@ -70,7 +70,7 @@ def encode_detections(image_id: int, detections: Detections, category_ids: Seque
 def encode_masks(masks: NDArray[np.bool_]) -> list[str]:
     """Masks [N, H, W] as COCO's compressed run lengths, the `counts` of a segmentation.
 
-    Each mask is searched for runs only inside of the rectangle that it fills; all runs are compressed at once.
+    Each mask is searched for runs only inside of the rectangle that it fills; all are compressed at once.
     """
     if masks.size == 0:
         return [compress_counts([np.array([masks.shape[1] * masks.shape[2]])])[0]] * len(masks)
@@ -90,7 +90,7 @@ def _run_lengths(mask: NDArray[np.bool_], filled_columns: NDArray[np.uint8]) -> 
     rows = np.flatnonzero(mask[:, left:right].any(axis=1))
     top, bottom = rows[0], rows[-1] + 1
 
-    # A zero at the end of each column separates it from the next; the runs start and end where a value changes.
+    # A zero at the end of each column separates it from the next; runs start and end where a value changes.
     window = np.zeros((right - left, bottom - top + 1), dtype=np.bool_)
     window[:, :-1] = mask[top:bottom, left:right].T
     flat = window.ravel()
@@ -100,7 +100,7 @@ def _run_lengths(mask: NDArray[np.bool_], filled_columns: NDArray[np.uint8]) -> 
     column, row = np.divmod(changes, bottom - top + 1)
     changes = (column + left) * height + row + top
 
-    # Columns that are filled to the image's bottom and from its top are one run: it ends where the next one starts.
+    # A run through the bottom of one column and the top of the next was cut: one ends where the other starts.
     touching = np.flatnonzero(changes[1:] == changes[:-1])
     if len(touching):
         changes = np.delete(changes, np.concatenate((touching, touching + 1)))
@@ -109,7 +109,10 @@ def _run_lengths(mask: NDArray[np.bool_], filled_columns: NDArray[np.uint8]) -> 
 
 
 def compress_counts(counts: Sequence[NDArray[np.int64]]) -> list[str]:
-    """COCO's text form of run lengths: 5 bits a character, from the fourth on the difference to the last but one."""
+    """COCO's text form of run lengths, one text a mask.
+
+    A character holds 5 bits, and from the fourth on a number is the difference to the last but one.
+    """
     lengths = np.array([len(c) for c in counts])
     values = np.concatenate(counts)
     position = np.arange(len(values)) - np.repeat(lengths.cumsum() - lengths, lengths)

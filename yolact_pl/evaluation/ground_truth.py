@@ -13,6 +13,8 @@ Annotations = dict[str, Any]
 
 mask_api: Any = pycocotools.mask  # its own annotations are narrower than what it takes
 
+mask_api: Any = pycocotools.mask  # its own annotations are narrower than what it takes
+
 
 def read_annotations(source: Path | str | Annotations) -> Annotations:
     """The content of an annotation file, or what was given if it is read already.
@@ -38,8 +40,8 @@ def read_annotations(source: Path | str | Annotations) -> Annotations:
 def prepare_objects(content: Annotations) -> list[dict[str, Any]]:
     """The annotations with masks as run lengths, ready for either counting library; `content` is not changed.
 
-    Objects are numbered anew from 1, since the libraries take the number 0 for "not matched". An area that
-    is missing is counted from the mask. Objects without any usable outline are left out, with one line in the log.
+    Objects are numbered anew from 1, since the libraries take the number 0 for "not matched". An
+    area that is missing is counted from the mask. Objects without a usable outline are left out and reported in one line.
     """
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     objects = []

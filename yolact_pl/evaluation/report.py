@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from yolact_pl.evaluation.coco_ap import IOU_PERCENT, AveragePrecision, CocoMetrics, unique_images
+from yolact_pl.evaluation.coco_ap import unique_images
 from yolact_pl.evaluation.encoding import ImageResults
+from yolact_pl.evaluation.metrics import IOU_PERCENT, AveragePrecision, CocoMetrics
 
 
 def format_table(metrics: CocoMetrics) -> str:

@@ -6,7 +6,7 @@ from torch import Tensor
 CENTRE_VARIANCE = 0.1
 SIZE_VARIANCE = 0.2
 MAX_GROWTH = 1e4
-"""How many times larger than its anchor a decoded box can be: far above what a trained network says, but finite."""
+"""How many times larger than its anchor a decoded box can be: far above what networks say, but finite."""
 
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def crop_masks(masks: Tensor, boxes: Tensor, padding: float = 1.0) -> Tensor:
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Binary masks [N, H, W] at another size: bilinear without antialiasing, then > 0.5, as bool [N, *size]."""
+    """Binary masks [N, H, W] at another size: bilinear without antialiasing, then > 0.5; bool [N, *size]."""
     if masks.shape[-2:] == size:
         return masks.bool()
     if masks.shape[0] == 0:
@@ -77,8 +77,8 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
 def upsample_masks(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> Tensor:
     """Cropped soft masks at another size: bilinear without antialiasing, then > 0.5.
 
-    The result is that of interpolating every whole mask. On the CPU only the pixels that a window can reach are
-    computed; other devices compute all of them, a few masks at a time, since that needs no answer from the device.
+    The result is that of interpolating every whole mask. On the CPU only the pixels that a window can reach
+    are computed; others compute all, a few masks at a time, since that needs no answer from the device.
 
     Args:
         masks: [N, h, w] in 0..1, zero outside of their windows.
@@ -125,7 +125,7 @@ def _upsample_windows(masks: Tensor, windows: Tensor, size: tuple[int, int]) -> 
 
 
 def _bilinear_sources(length: int, new_length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of `new_length` pixels the two source pixels and the weight of the second (half-pixel centres)."""
+    """For each new pixel the two source pixels and the weight of the second; centres are at one half."""
     scale = torch.tensor(length / new_length)
     position = (scale * (torch.arange(new_length) + 0.5) - 0.5).clamp(min=0)
     before = position.long().clamp(max=length - 1)
@@ -135,8 +135,8 @@ def _bilinear_sources(length: int, new_length: int) -> tuple[Tensor, Tensor, Ten
 def _reach(windows: Tensor, size: tuple[int, int], new_size: tuple[int, int]) -> Tensor:
     """[N, 4] int64 xyxy: outside of it no upsampled pixel exceeds 0.5.
 
-    An interpolated value exceeds 0.5 only where kept pixels weigh more than half: inside of their own area, seen as
-    squares. One pixel more on each side is for rounding.
+    An interpolated value exceeds 0.5 only where kept pixels weigh more than half: inside of their own area,
+    seen as squares. One pixel more on each side is for rounding.
     """
     scale = torch.tensor([new_size[1] / size[1], new_size[0] / size[0]], dtype=torch.float64)
     limit = torch.tensor([new_size[1], new_size[0]])

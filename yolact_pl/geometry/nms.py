@@ -28,11 +28,11 @@ def fast_nms(
     """Fast NMS (YOLACT, section 3.4): also boxes that are dropped themselves suppress others.
 
     Each class looks at its `max_candidates` best boxes and drops those whose IoU with any better one exceeds
-    `iou_threshold`; the `max_detections` best over all classes are returned. There is no second score threshold.
+    `iou_threshold`; the `max_detections` best over all classes are returned, however low their scores.
 
-    A candidate's fate depends on better ones of its class only. So on the CPU the candidates of all classes are
-    judged together from the best down, until enough have survived: mostly a small part of them. Other devices
-    judge all at once, which needs no answer from the device in between.
+    A candidate's fate depends on better ones of its class only. So on the CPU the candidates of all classes
+    are judged together from the best down, until enough have survived: mostly a small part of them. Other
+    devices judge all at once, which needs no answer from the device in between.
 
     Args:
         boxes: [M, 4].
@@ -98,9 +98,9 @@ def exact_nms(
 
     A box takes part in each class where its own score exceeds `score_threshold`, however many those are.
 
-    The published "traditional" NMS differs in two details: it measures areas on a pixel grid, (x2 - x1 + 1) wide,
-    so that small boxes overlap more than they do here, and it drops a box at IoU = `iou_threshold`, where
-    torchvision keeps it. Scores and boxes of what both keep are the same.
+    The published "traditional" NMS differs in two details: it measures areas on a pixel grid, where a box is
+    x2 - x1 + 1 wide, so that small boxes overlap more than they do here, and it drops a box at an IoU of just
+    `iou_threshold`, where torchvision keeps it. Scores and boxes of what both keep are the same.
 
     Args:
         boxes: [M, 4].

@@ -130,7 +130,7 @@ def _draw(
         cv2.drawContours(out, contours, -1, thing.color, line)
         if boxes:
             x1, y1, x2, y2 = thing.box
-            cv2.rectangle(out, (x1, y1), (x2 - 1, y2 - 1), thing.color, line)
+            cv2.rectangle(out, (x1, y1), (x2 - 1, y2 - 1), thing.color, max(1, line - 1))
     if labels:
         _draw_labels(out, objects, font_size)
     return out
@@ -152,12 +152,12 @@ def _box_area(box: Rectangle) -> int:
 
 def _contours(mask: NDArray[np.bool_]) -> Sequence[MatLike]:
     """Outlines of all parts and holes of a mask; only the rectangle that it fills is searched."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if len(rows) == 0:
+    columns = np.flatnonzero(mask.any(axis=0))
+    if len(columns) == 0:
         return ()
-    top, bottom = rows[0], rows[-1] + 1
-    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
     left, right = columns[0], columns[-1] + 1
+    rows = np.flatnonzero(mask[:, left:right].any(axis=1))
+    top, bottom = rows[0], rows[-1] + 1
     crop = mask[top:bottom, left:right].view(np.uint8)
     contours, _ = cv2.findContours(
         crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(int(left), int(top))

@@ -33,7 +33,10 @@ class Predictor:
         class_names: one for each label.
         image_size: (height, width) of the network's input; every picture is stretched to it.
         device: "auto", or where to run.
-        min_score: detections with a lower score are left out.
+        min_score: only detections with a higher score are given.
+
+    Raises:
+        ValueError: the network has another number of classes than there are names.
     """
 
     def __init__(
@@ -46,6 +49,11 @@ class Predictor:
         device: str | torch.device = "auto",
         min_score: float = 0.0,
     ) -> None:
+        if len(class_names) != network.num_classes:
+            raise ValueError(
+                f"the network has {network.num_classes} classes but {len(class_names)} class names were given: "
+                "take those of the dataset that it was trained on"
+            )
         self.device = resolve_device(device)
         self.network = network.to(self.device).eval()
         self.postprocess = postprocess

@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from yolact_pl.evaluation.encoding import encode_masks
 from yolact_pl.structures import Detections
 
 
@@ -29,7 +29,7 @@ def plain_result(file: str, detections: Detections, class_names: Sequence[str]) 
         detections["scores"].tolist(),
         detections["mask_scores"].tolist(),
         detections["boxes"].tolist(),
-        _run_lengths(detections["masks"]),
+        encode_masks(detections["masks"].cpu().numpy()),
         strict=True,
     )
     objects = [
@@ -39,9 +39,9 @@ def plain_result(file: str, detections: Detections, class_names: Sequence[str]) 
             "score": round(score, 6),
             "mask_score": round(mask_score, 6),
             "box": [round(corner, 2) for corner in box],
-            "segmentation": segmentation,
+            "segmentation": {"size": [height, width], "counts": counts},
         }
-        for label, score, mask_score, box, segmentation in rows
+        for label, score, mask_score, box, counts in rows
     ]
     return {"file": file, "size": [height, width], "detections": objects}
 
@@ -106,11 +106,3 @@ def _corners(points: NDArray[np.int64]) -> NDArray[np.int64]:
     points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
     before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
     return points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
-
-
-def _run_lengths(masks: Tensor) -> list[dict[str, Any]]:
-    if len(masks) == 0:
-        return []
-    columns_first = masks.cpu().transpose(1, 2).contiguous().numpy().view(np.uint8)
-    encoded: Any = coco_mask.encode(columns_first.transpose(2, 1, 0))
-    return [{"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")} for rle in encoded]

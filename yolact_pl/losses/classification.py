@@ -8,9 +8,9 @@ from yolact_pl.losses.matching import BACKGROUND
 
 
 class HardNegativeCrossEntropy(nn.Module):
-    """Softmax cross-entropy over the positive anchors and the background anchors that look least like background.
+    """Softmax cross-entropy over the positive anchors and the hardest of the background anchors.
 
-    YOLACT, section 5: online hard example mining as in SSD.
+    YOLACT, section 5; SSD, section 2.2: the hardest are those that look least like background.
 
     Args:
         negatives_per_positive: how many background anchors count for each positive one of the same image.

@@ -26,7 +26,7 @@ class Positives(NamedTuple):
 
 
 def limit_positives(image: Tensor, *, num_images: int, max_masks: int) -> tuple[Tensor, Tensor]:
-    """Choose at random at most `max_masks` positive anchors an image, weighted so that the loss keeps its size.
+    """Choose at random at most `max_masks` positive anchors an image, with weights that make up for the rest.
 
     Args:
         image: [P] image of each positive anchor, ascending.
@@ -41,9 +41,7 @@ def limit_positives(image: Tensor, *, num_images: int, max_masks: int) -> tuple[
     if len(image) <= max_masks or int(counts.max()) <= max_masks:
         return torch.arange(len(image), device=image.device), weights[image]
     shuffled = torch.randperm(len(image), device=image.device)
-    shuffled = shuffled[
-        image[shuffled].argsort(stable=True)
-    ]  # images in order again, each one's rows shuffled
+    shuffled = shuffled[image[shuffled].argsort(stable=True)]  # shuffled within each image
     rank = torch.arange(len(image), device=image.device) - (counts.cumsum(0) - counts)[image]
     kept = shuffled[rank < max_masks].sort().values
     return kept, weights[image[kept]]
@@ -52,8 +50,8 @@ def limit_positives(image: Tensor, *, num_images: int, max_masks: int) -> tuple[
 def mask_loss(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Tensor) -> Tensor:
     """Binary cross-entropy of assembled masks cropped to their objects' boxes (YOLACT, sections 3.3 and 5).
 
-    Each anchor's pixels are summed and divided by the area of its object's box. A pixel of the object outside of
-    the crop, where the mask is exactly 0, costs the limit of 100.
+    Each anchor's pixels are summed and divided by the area of its object's box. A pixel of the object outside
+    of the crop, where the mask is exactly 0, costs the limit of 100.
 
     Args:
         prototypes: [B, K, h, w] float32.
@@ -68,9 +66,8 @@ def mask_loss(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Te
     coefficients, weights = positives.coefficients[order], positives.weights[order]
     objects = positives.objects[order]
     crops = _crops(objects, positives.image[order], boxes, (masks.shape[1], masks.shape[2]))
-    return _CroppedCrossEntropy.apply(
-        prototypes, coefficients, masks, weights / box_area(boxes)[objects], crops
-    )
+    weights = weights / box_area(boxes)[objects]
+    return _CroppedCrossEntropy.apply(prototypes, coefficients, masks, weights, crops)
 
 
 def mask_iou_loss(
@@ -83,11 +80,11 @@ def mask_iou_loss(
     *,
     min_area: float,
 ) -> Tensor:
-    """Smooth L1 between the predicted and the true IoU of assembled masks (YOLACT++, section 6.1: fast mask re-scoring).
+    """Smooth L1 between the predicted and the true IoU of assembled masks (YOLACT++, section 6.1).
 
     Args:
-        mask_iou: [P, 1, h, w] soft masks to [P, C] IoUs. It is called even if no mask is left, so that its parameters
-            always have a gradient.
+        mask_iou: [P, 1, h, w] soft masks to [P, C] IoUs. It is called even if no mask is left, so that its
+            parameters always have a gradient.
         prototypes: as in `mask_loss`.
         positives: as in `mask_loss`.
         masks: as in `mask_loss`.
@@ -142,9 +139,8 @@ def _crops(objects: Tensor, image: Tensor, boxes: Tensor, size: tuple[int, int])
     rows, counts = objects.unique_consecutive(return_counts=True)
     stops = counts.cumsum(0)
     windows = crop_windows(boxes[rows], size).ceil().long()
-    table = torch.cat(
-        (torch.stack((image[stops - 1], rows, stops - counts, stops), dim=1), windows), dim=1
-    ).tolist()
+    spans = torch.stack((image[stops - 1], rows, stops - counts, stops), dim=1)
+    table = torch.cat((spans, windows), dim=1).tolist()
     return [
         _Crop(image, row, slice(start, stop), (slice(y1, y2), slice(x1, x2)))
         for image, row, start, stop, x1, y1, x2, y2 in table
@@ -154,8 +150,8 @@ def _crops(objects: Tensor, image: Tensor, boxes: Tensor, size: tuple[int, int])
 class _CroppedCrossEntropy(torch.autograd.Function):
     """Weighted sum of the mask cross-entropies over the crops.
 
-    The derivatives are small (P x K and K x h x w) but what lies between them and the loss is not (P x h x w), so
-    they are worked out crop by crop on the way forward, and memory never holds more than one crop.
+    The derivatives are small (P x K and K x h x w) but what lies between them and the loss is not (P x h x w),
+    so they are worked out crop by crop on the way forward, and memory never holds more than one crop.
     """
 
     @staticmethod
@@ -165,14 +161,14 @@ class _CroppedCrossEntropy(torch.autograd.Function):
         """[B, K, h, w], [P, K], [N, h, w], [P] to a scalar."""
         losses = torch.zeros_like(weights)
         grad_prototypes, grad_coefficients = torch.zeros_like(prototypes), torch.zeros_like(coefficients)
+        areas = masks.flatten(1).sum(1)
         for crop in crops:
             patch = prototypes[crop.image][(slice(None), *crop.window)]  # [K, y, x]
             pixels = patch.flatten(1)
             own = coefficients[crop.anchors]
-            mask = masks[crop.row]
-            truth = mask[crop.window].reshape(1, -1).to(pixels)
+            truth = masks[crop.row][crop.window].reshape(1, -1).to(pixels)
             logits = (own @ pixels).clamp_(-LOG_LIMIT, LOG_LIMIT)
-            outside = mask.sum() - truth.sum()
+            outside = areas[crop.row] - truth.sum()
             # softplus(x) - x t is the cross-entropy of sigmoid(x), sigmoid(x) - t its derivative.
             inside = F.softplus(logits).sum(1) - logits @ truth[0]
             losses[crop.anchors] = inside + LOG_LIMIT * outside

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def semantic_loss(semantic_logits: Tensor, masks: Tensor, channels: Tensor) -> Tensor:
-    """Binary cross-entropy against the class-wise union of the masks, summed over images and classes (section 4.2).
+    """Binary cross-entropy against the class-wise union of the masks (YOLACT, section 4.2).
 
     Args:
         semantic_logits: [B, C, h', w'].
@@ -14,7 +14,7 @@ def semantic_loss(semantic_logits: Tensor, masks: Tensor, channels: Tensor) -> T
         channels: [N] int64: image * C + label of each object.
 
     Returns:
-        the sum, divided by h' w'.
+        the sum over images, classes and pixels, divided by h' w'.
     """
     logits = semantic_logits.float().flatten(0, 1).flatten(1)  # [B C, h' w']
     union = torch.zeros_like(logits).index_add_(0, channels, masks.flatten(1).to(logits)).clamp_(max=1)

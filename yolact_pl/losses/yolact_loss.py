@@ -16,9 +16,9 @@ from yolact_pl.structures import Predictions, Target
 class YolactLoss(nn.Module):
     """Matches anchors with objects and compares what was predicted with what is there.
 
-    YOLACT, section 3 and 5; with a mask IoU network also the loss of YOLACT++, section 6.1. Every term is weighted and
-    normalised (the semantic one by the number of images, the others by the number of positive anchors, both averaged
-    over the processes of a distributed run), so that the loss is their plain sum.
+    YOLACT, sections 3 and 5; with a mask IoU network also the loss of YOLACT++. Every term is weighted and
+    normalised (the semantic one by the number of images, the others by the number of positive anchors, both
+    averaged over the processes of a distributed run), so that the loss is their plain sum.
 
     Args:
         classification: takes class logits [B, A, 1 + C] and matched labels [B, A], gives a sum: see
@@ -76,7 +76,7 @@ class YolactLoss(nn.Module):
             mask_iou: the network of YOLACT++ that predicts the IoU of masks; adds the term `mask_iou`.
 
         Returns:
-            `box`, `class`, `mask`, `semantic` if the network has that branch, `mask_iou` if its network is given.
+            `box`, `class`, `mask`; `semantic` if there are semantic logits; `mask_iou` if its network is given.
         """
         with torch.autocast(predictions.anchors.device.type, enabled=False):
             matches = match_anchors(
@@ -152,12 +152,14 @@ def _joined_boxes(targets: list[Target], predictions: Predictions) -> Tensor:
 
 
 def _per_process(num_positives: int, num_images: int, *, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Both numbers averaged over the processes: dividing by them, averaged gradients equal those of one process."""
+    """Both numbers averaged over the processes.
+
+    Divided by them, the averaged gradients of all processes are those of one process with all the images.
+    """
     totals = torch.tensor([num_positives, num_images], dtype=torch.float32, device=device)
     num_processes = 1
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(totals)
         num_processes = dist.get_world_size()
-    # Without any positive anchor the sums are 0, or the penalty of no anchor at all.
     per_process = totals.clamp(min=1) / num_processes
     return per_process[0], per_process[1]

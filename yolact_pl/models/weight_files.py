@@ -56,7 +56,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+        if "GLOBAL" in str(error):
             raise ValueError(
                 f"{path} holds Python objects that could run code when loaded, so it was not read; expected "
                 "a .pth file of named tensors only"

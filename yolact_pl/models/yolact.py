@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import Self
 
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.backbone import Backbone
@@ -50,7 +49,6 @@ class Yolact(nn.Module):
         )
         self.semantic = nn.Conv2d(channels, num_classes, 1) if semantic else None
         self.mask_iou = MaskIouNet(num_classes) if mask_iou else None
-        self.batch_norm_frozen = False
         self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         for part in (self.fpn, self.protonet, self.head, self.semantic, self.mask_iou):
@@ -80,23 +78,6 @@ class Yolact(nn.Module):
             semantic_logits=self.semantic(levels[0]) if self.training and self.semantic is not None else None,
             image_size=image_size,
         )
-
-    def freeze_batch_norm(self) -> None:
-        """Keep batch norm at its running statistics and its weights untrained, also in training mode."""
-        self.batch_norm_frozen = True
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> Self:
-        """As in `nn.Module`; frozen batch norm stays in evaluation mode."""
-        super().train(mode)
-        if self.batch_norm_frozen:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        return self
 
 
 def _initialise(module: nn.Module) -> None:

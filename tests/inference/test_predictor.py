@@ -1,0 +1,186 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from yolact_pl.inference.predictor import Predictor, resolve_device
+from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.yolact import Yolact
+from yolact_pl.postprocess import Postprocess
+
+NAMES = ["disc", "star", "ring"]
+
+
+def small_network(*, mask_iou: bool = False) -> Yolact:
+    torch.manual_seed(0)
+    backbone = ResNet((1, 1, 1, 1), block="basic")
+    anchors = Anchors([12, 24, 48, 64, 80], [1.0, 0.5])
+    return Yolact(backbone, anchors, num_classes=3, channels=32, num_prototypes=8, mask_iou=mask_iou)
+
+
+def small_predictor(*, mask_iou: bool = False, min_score: float = 0.0) -> Predictor:
+    return Predictor(
+        small_network(mask_iou=mask_iou),
+        Postprocess(score_threshold=0.0, max_detections=5),
+        class_names=NAMES,
+        image_size=(64, 96),
+        device="cpu",
+        min_score=min_score,
+    )
+
+
+def random_images(*sizes: tuple[int, int]) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes]
+
+
+class Recorder(nn.Module):
+    """Stands in the network's place before it and keeps what it was given."""
+
+    def __init__(self, network: Yolact) -> None:
+        super().__init__()
+        self.network, self.num_classes, self.mask_iou = network, network.num_classes, network.mask_iou
+        self.seen = torch.empty(0)
+
+    def forward(self, images: Tensor) -> object:
+        self.seen = images
+        assert torch.is_inference_mode_enabled()
+        assert not self.training
+        return self.network(images)
+
+
+def plain_bilinear(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Pixel centres at half numbers, edges repeated, no smoothing: one axis after the other."""
+    out = image.astype(np.float64)
+    for axis, new in enumerate(size):
+        old = out.shape[axis]
+        place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        low = np.floor(place).astype(int)
+        high = np.minimum(low + 1, old - 1)
+        weight = (place - low).reshape([-1 if i == axis else 1 for i in range(3)])
+        out = out.take(low, axis) * (1 - weight) + out.take(high, axis) * weight
+    return out
+
+
+def test_network_sees_the_stretched_pictures() -> None:
+    recorder = Recorder(small_network())
+    predictor = Predictor(
+        recorder,  # type: ignore[arg-type]
+        Postprocess(),
+        class_names=NAMES,
+        image_size=(64, 96),
+        device="cpu",
+    )
+    images = random_images((50, 40), (200, 31))
+    predictor(images)
+    assert recorder.seen.shape == (2, 3, 64, 96)
+    assert recorder.seen.dtype == torch.float32
+    for seen, image in zip(recorder.seen, images, strict=True):
+        np.testing.assert_allclose(seen.permute(1, 2, 0), plain_bilinear(image, (64, 96)), atol=1e-2)
+
+
+def test_detections_are_in_pixels_of_each_image() -> None:
+    sizes = [(50, 40), (64, 96), (7, 130)]
+    found = small_predictor()(random_images(*sizes))
+    assert len(found) == 3
+    for detections, (height, width) in zip(found, sizes, strict=True):
+        assert len(detections["scores"]) > 0
+        assert detections["masks"].shape == (len(detections["scores"]), height, width)
+        assert detections["boxes"].min() >= 0
+        assert detections["boxes"][:, 2].max() <= width
+        assert detections["boxes"][:, 3].max() <= height
+        assert (detections["boxes"][:, 2] > 1).any()
+
+
+def test_a_batch_gives_what_single_images_give() -> None:
+    predictor = small_predictor()
+    images = random_images((50, 40), (64, 96))
+    for image, together in zip(images, predictor(images), strict=True):
+        (alone,) = predictor([image])
+        assert together["labels"].tolist() == alone["labels"].tolist()
+        torch.testing.assert_close(together["scores"], alone["scores"])
+        torch.testing.assert_close(together["boxes"], alone["boxes"])
+
+
+def test_mask_iou_network_scores_the_masks() -> None:
+    images = random_images((50, 40))
+    (plain,) = small_predictor()(images)
+    (rescored,) = small_predictor(mask_iou=True)(images)
+    assert torch.equal(plain["mask_scores"], plain["scores"])
+    assert not torch.equal(rescored["mask_scores"], rescored["scores"])
+
+
+def test_min_score_leaves_out_the_rest() -> None:
+    images = random_images((50, 40))
+    (everything,) = small_predictor()(images)
+    middle = float(everything["scores"].median())
+    (some,) = small_predictor(min_score=middle)(images)
+    assert 0 < len(some["scores"]) < len(everything["scores"])
+    assert some["scores"].min() > middle
+
+
+def test_threads_may_share_a_predictor() -> None:
+    predictor = small_predictor()
+    images = random_images(*[(40 + i, 60 - i) for i in range(6)])
+    expected = [predictor([image])[0]["scores"] for image in images]
+    found: dict[int, Tensor] = {}
+
+    def work(index: int) -> None:
+        for _ in range(3):
+            found[index] = predictor([images[index]])[0]["scores"]
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(images))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index, scores in enumerate(expected):
+        torch.testing.assert_close(found[index], scores)
+
+
+def test_read_only_and_flipped_arrays_are_taken_and_not_changed() -> None:
+    predictor = small_predictor()
+    (image,) = random_images((50, 40))
+    flipped = image[:, ::-1]
+    locked = flipped.copy()
+    locked.setflags(write=False)
+    before = image.copy()
+    torch.testing.assert_close(predictor([flipped])[0]["scores"], predictor([locked])[0]["scores"])
+    assert (image == before).all()
+
+
+def test_no_images_give_no_detections() -> None:
+    assert small_predictor()([]) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((3, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_other_arrays_are_refused_with_their_place_and_shape(image: np.ndarray) -> None:
+    (good,) = random_images((8, 8))
+    with pytest.raises(
+        ValueError, match=r"image 1 is .*shape \(.*expected uint8 of shape \(height, width, 3\)"
+    ):
+        small_predictor()([good, image])
+
+
+def test_names_must_fit_the_network() -> None:
+    with pytest.raises(ValueError, match="3 classes but 2 class names"):
+        Predictor(small_network(), Postprocess(), class_names=["a", "b"], image_size=(64, 64), device="cpu")
+
+
+def test_device() -> None:
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device(torch.device("meta")) == torch.device("meta")
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert resolve_device("auto").type == expected

@@ -1,0 +1,49 @@
+import sys
+
+import pytest
+import torch
+
+from yolact_pl.models.timm import TimmBackbone
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet10t", "mobilenetv3_small_050", "convnext_atto", "swinv2_cr_tiny_ns_224"]
+)
+def test_channels_are_those_of_the_maps(name: str) -> None:
+    backbone = TimmBackbone(name).eval()
+    size = 224 if "224" in name else 64
+    with torch.no_grad():
+        features = backbone(torch.randn(1, 3, size, size))
+    assert tuple(feature.shape[1] for feature in features) == backbone.channels
+    assert [feature.shape[-1] for feature in features] == [size // 8, size // 16, size // 32]
+    assert not backbone.pretrained
+
+
+def test_normalisation_is_the_models_own() -> None:
+    backbone = TimmBackbone("mobilenetv3_small_050")
+    assert backbone.mean == pytest.approx((255 * 0.485, 255 * 0.456, 255 * 0.406))
+    assert backbone.std == pytest.approx((255 * 0.229, 255 * 0.224, 255 * 0.225))
+    assert TimmBackbone("mobilenetv2_100").mean == pytest.approx((255 * 0.485, 255 * 0.456, 255 * 0.406))
+    assert TimmBackbone("tf_mobilenetv3_small_minimal_100").std == pytest.approx((127.5, 127.5, 127.5))
+
+
+def test_all_of_it_trains() -> None:
+    backbone = TimmBackbone("resnet10t")
+    sum(feature.mean() for feature in backbone(torch.randn(2, 3, 64, 64))).backward()  # pyright: ignore
+    assert [name for name, p in backbone.named_parameters() if p.grad is None] == []
+
+
+def test_models_without_a_pyramid_are_refused() -> None:
+    with pytest.raises(ValueError, match="strides 8, 16 and 32 are needed"):
+        TimmBackbone("vit_tiny_patch16_224")
+
+
+def test_unknown_model() -> None:
+    with pytest.raises(ValueError, match="timm has no model 'resnet5O'"):
+        TimmBackbone("resnet5O")
+
+
+def test_without_the_package_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ValueError, match=r"pip install yolact-pl\[timm\]"):
+        TimmBackbone("resnet10t")

@@ -1,0 +1,79 @@
+"""The import rules of ARCHITECTURE.md."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted([*ROOT.glob("yolact_pl/**/*.py"), *ROOT.glob("ops/**/*.py"), ROOT / "run.py"])
+
+ALLOWED = {
+    "structures": set(),
+    "geometry": {"structures"},
+    "ops": set(),
+    "schedule": set(),
+    "models": {"structures", "geometry", "ops"},
+    "losses": {"structures", "geometry"},
+    "postprocess": {"structures", "geometry"},
+    "data": {"structures", "geometry"},
+    "checkpoints": {"structures", "geometry", "models"},
+    "evaluation": {"structures", "geometry"},
+    "inference": {"structures", "geometry", "models", "postprocess", "data", "checkpoints"},
+    "module": {"structures", "models", "losses", "postprocess", "schedule", "checkpoints"},
+    "callbacks": {"structures", "data", "evaluation", "inference", "module"},
+    "tasks": None,  # anything
+    "run": {"tasks"},
+}
+LIGHTNING = ("module.py", "callbacks/", "data/datamodule.py", "data/shapes.py", "tasks/")
+HYDRA = ("tasks/",)
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] in ("ops", "run") else parts[1]
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.append(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_keep_the_rules(path: Path) -> None:
+    own = room(path)
+    inside = str(path.relative_to(ROOT)).removeprefix("yolact_pl/")
+    for name in imports(path):
+        top = name.split(".")[0]
+        if top == "pytorch_lightning":
+            assert inside.startswith(LIGHTNING), f"{inside} imports Lightning"
+        if top in ("hydra", "omegaconf"):
+            assert inside.startswith(HYDRA), f"{inside} imports {top}"
+        target = name.split(".")[1] if top == "yolact_pl" and "." in name else top if top in ("ops", "run") else None
+        allowed = ALLOWED.get(own, set())
+        if target is None or target == own or allowed is None or own == "__init__":
+            continue
+        assert target in allowed, f"{inside} imports {target}"
+
+
+def test_no_bucket_files() -> None:
+    names = {path.stem for path in FILES}
+    assert not names & {"utils", "misc", "common", "core", "base", "helpers", "tools"}
+
+
+def test_no_global_config_at_import() -> None:
+    """Networks, losses and inference can be used without Hydra or Lightning being imported."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; import yolact_pl.models.yolact, yolact_pl.losses.yolact_loss, yolact_pl.inference.predictor;"
+        "assert not {'hydra', 'pytorch_lightning'} & set(sys.modules), 'too much was imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

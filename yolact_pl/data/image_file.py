@@ -1,0 +1,142 @@
+"""Reading one picture from disk, whatever its flavour, as upright RGB bytes."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+MAX_PIXELS = 178_000_000
+"""Larger pictures are refused: decoded they take more than half a gigabyte each."""
+
+_ORIENTATION_TAG = 0x0112
+# Palettes, alpha and inks need a conversion that OpenCV leaves out or does without the file's own colour table.
+_OPENCV_MODES = ("RGB", "L", "I;16", "I;16B", "I")
+
+
+class ImageError(ValueError):
+    """A picture that cannot be used; the message is one sentence that names the file."""
+
+
+def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Read a picture as uint8 [H, W, 3] RGB; 16-bit files keep their upper 8 bits, alpha is dropped.
+
+    Args:
+        path: any file that OpenCV or Pillow reads; of an animation the first frame.
+        size: the (height, width) that the annotations speak of. The EXIF orientation is applied if the upright
+            picture has this size, and ignored if only the stored picture has it. None: always applied.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated, no picture, too large, or of another size.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist; check the images folder and the file names.") from None
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if not data:
+        raise ImageError(f"{path} is empty; replace the file or remove it from the annotations.")
+    pixels, orientation = _decode(data, path)
+    return _orient(pixels, orientation, size, path)
+
+
+def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
+    """Pixels as stored, and the EXIF orientation (1..8)."""
+    try:
+        header = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise ImageError(f"{path} is not a picture in a format that can be read.") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; scale or tile it first.") from None
+    except Exception as error:  # Pillow's parsers raise anything from struct.error to SyntaxError on damaged headers
+        raise ImageError(f"{path} has a damaged header ({error}); replace the file.") from None
+    width, height = header.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{path} is {height} x {width}, more than {MAX_PIXELS} pixels; scale or tile it first."
+        )
+    if header.mode.startswith("F"):
+        raise ImageError(f"{path} has floating-point pixels; convert it to 8 or 16 bits.")
+    pixels = _decode_opencv(data) if header.mode in _OPENCV_MODES and _is_complete(data) else None
+    if pixels is None:
+        pixels = _decode_pillow(header, path)
+    return pixels, _orientation(header)
+
+
+def _decode_opencv(data: bytes) -> np.ndarray | None:
+    try:
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+
+
+def _decode_pillow(image: Image.Image, path: str | Path) -> np.ndarray:
+    try:
+        if image.mode.startswith("I"):  # Pillow's own conversion clips 16 bits at 255 instead of scaling them
+            upper = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+            return np.repeat(upper[:, :, None], 3, axis=2)
+        return np.array(image.convert("RGB"))
+    except Exception as error:  # see _decode
+        raise ImageError(f"{path} is truncated or damaged ({error}); replace the file.") from None
+
+
+def _is_complete(data: bytes) -> bool:
+    """False for a JPEG or PNG without its end mark: OpenCV decodes the first half of those without a word."""
+    if data[:2] == b"\xff\xd8":
+        # Inside of compressed data ff is always followed by 00 or a restart mark, so ffd9 after the scan's start is
+        # the end; an embedded thumbnail has an end mark too, but lies before the start.
+        return data[-2:] == b"\xff\xd9" or data.find(b"\xff\xd9", _scan_start(data)) >= 0
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return b"IEND" in data[-64:]
+    return True
+
+
+def _scan_start(data: bytes) -> int:
+    """Where the first compressed scan of a JPEG begins; the file's end if there is none."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == 0xDA:
+            return position
+    return len(data)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # damaged EXIF says nothing about the pixels
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _orient(
+    pixels: np.ndarray, orientation: int, size: tuple[int, int] | None, path: str | Path
+) -> np.ndarray:
+    stored = pixels.shape[:2]
+    upright = stored if orientation < 5 else stored[::-1]
+    if size is None or upright == tuple(size):
+        return _apply_orientation(pixels, orientation)
+    if stored == tuple(size):
+        return pixels
+    raise ImageError(
+        f"{path} is {upright[0]} x {upright[1]} (height x width) but its annotations were made for "
+        f"{size[0]} x {size[1]}; correct the json's height and width or the file."
+    )
+
+
+def _apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
