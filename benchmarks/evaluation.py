@@ -2,7 +2,7 @@
 
     python benchmarks/evaluation.py [--images 200] [--threads 2]
 
-Images of 640x427 with 7 objects of 80 classes, as in COCO; detections are ellipses around the objects and elsewhere.
+Images of 640x427 with 7 objects of 80 classes, as in COCO; detections are ellipses on and around the objects.
 """
 
 import argparse
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from pycocotools import mask as mask_api
 
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
 from yolact_pl.evaluation.counting import BACKENDS
 from yolact_pl.evaluation.encoding import encode_masks
+from yolact_pl.evaluation.ground_truth import mask_api
 from yolact_pl.structures import Detections
 
 HEIGHT, WIDTH, CLASSES, OBJECTS, DETECTIONS = 427, 640, 80, 7, 100

@@ -52,9 +52,16 @@ def synthetic_predictions(objects: int, device: str) -> Predictions:
     logits[rows, labels[nearest[rows]]] += 8 + 6 * overlap[rows]
     deltas = uniform(len(anchors), 4, low=-0.3, high=0.3)
     deltas[rows] += encode_boxes(boxes[nearest[rows]], anchors[rows])
-    batch = [t[None].to(device) for t in (logits, deltas, uniform(len(anchors), 32, low=-1, high=1))]
     prototypes = F.interpolate(uniform(1, 32, 12, 12), (138, 138), mode="bicubic").clamp(min=0)
-    return Predictions(*batch, prototypes.to(device), anchors.to(device), None, (SIZE, SIZE))
+    return Predictions(
+        class_logits=logits[None].to(device),
+        box_deltas=deltas[None].to(device),
+        coefficients=uniform(1, len(anchors), 32, low=-1, high=1).to(device),
+        prototypes=prototypes.to(device),
+        anchors=anchors.to(device),
+        semantic_logits=None,
+        image_size=(SIZE, SIZE),
+    )
 
 
 def plain_nms(predictions: Predictions) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,7 +19,7 @@ ALLOWED = {
     "data": {"structures", "geometry"},
     "checkpoints": {"structures", "geometry", "models"},
     "evaluation": {"structures", "geometry"},
-    "inference": {"structures", "geometry", "models", "postprocess", "data", "checkpoints"},
+    "inference": {"structures", "geometry", "models", "postprocess", "data", "checkpoints", "evaluation"},
     "module": {"structures", "models", "losses", "postprocess", "schedule", "checkpoints"},
     "callbacks": {"structures", "data", "evaluation", "inference", "module"},
     "tasks": None,  # anything

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_convert
 from torchvision.ops import box_iou as torchvision_box_iou
@@ -26,11 +26,13 @@ def boxes(draw: st.DrawFn) -> torch.Tensor:
     return torch.stack((x, y, x + w, y + h), dim=1)
 
 
+@settings(deadline=None)
 @given(boxes(), boxes())
 def test_iou_is_torchvisions(a: torch.Tensor, b: torch.Tensor) -> None:
     torch.testing.assert_close(box_iou(a, b), torchvision_box_iou(a, b), atol=1e-5, rtol=1e-5)
 
 
+@settings(deadline=None)
 @given(boxes())
 def test_formats_are_torchvisions(a: torch.Tensor) -> None:
     centred = xyxy_to_cxcywh(a)
@@ -38,6 +40,7 @@ def test_formats_are_torchvisions(a: torch.Tensor) -> None:
     torch.testing.assert_close(cxcywh_to_xyxy(centred), a, atol=1e-3, rtol=1e-5)
 
 
+@settings(deadline=None)
 @given(boxes())
 def test_decoding_undoes_encoding(a: torch.Tensor) -> None:
     anchors = a.flip(0)

@@ -21,6 +21,7 @@ def test_assembling_by_hand() -> None:
     torch.testing.assert_close(assemble_masks(prototypes, coefficients), expected)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(*[st.floats(-5, 15, width=32)] * 4), min_size=1, max_size=4), length, length)
 def test_cropping_keeps_pixels_from_one_before_to_one_after_the_box(
     rows: list[tuple[float, ...]], h: int, w: int

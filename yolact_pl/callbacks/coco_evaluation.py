@@ -13,9 +13,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.evaluation.coco_ap import AveragePrecision, CocoEvaluator, CocoMetrics
+from yolact_pl.evaluation.coco_ap import CocoEvaluator
 from yolact_pl.evaluation.encoding import ImageResults
-from yolact_pl.evaluation.report import metrics_table, per_class_table, write_report
+from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
+from yolact_pl.evaluation.report import format_class_table, format_table, write_metrics, write_results
 from yolact_pl.inference.draw import draw_detections, draw_targets
 from yolact_pl.inference.gallery import gallery, side_by_side
 from yolact_pl.structures import Batch, Detections
@@ -90,17 +91,17 @@ class CocoEvaluation(Callback):
         """Count, print, write; rank 0 only."""
         assert self._evaluator is not None
         self._show_pictures(trainer)
+        write_results(rows, self.folder)
         if not self._evaluator.has_ground_truth:
-            write_report(self.folder, rows, None)
             _log.info("no ground truth: only results were written to %s", self.folder)
             return {}
         limited = sum(trainer.num_val_batches) < len(trainer.val_dataloaders or [])
         image_ids = [row.image_id for row in rows] if limited else None
         self.metrics = self._evaluator.evaluate(rows, image_ids=image_ids)
-        write_report(self.folder, rows, self.metrics)
-        _log.info("%s", metrics_table(self.metrics))
+        write_metrics(self.metrics, self.folder)
+        _log.info("%s", format_table(self.metrics))
         if trainer.state.fn == "validate":
-            _log.info("%s", per_class_table(self.metrics))
+            _log.info("%s", format_class_table(self.metrics))
         return {**_named("box", self.metrics.box), **_named("mask", self.metrics.mask)}
 
     @rank_zero_only

@@ -2,17 +2,16 @@
 
 import logging
 import os
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
-from yolact_pl.data import rle, segmentations
 from yolact_pl.data.coco_json import DataError, Table, load_json
+from yolact_pl.data.drops import Drops, Reason
 from yolact_pl.data.image_file import MAX_PIXELS
+from yolact_pl.data.segmentations import Outlines, mask_api, read_segmentations, starts
 
 __all__ = ["Annotations", "DataError", "read_annotations"]
 
@@ -64,7 +63,7 @@ class Annotations:
     """[N] bool."""
     area: np.ndarray
     """[N] float32, square pixels, as the file says or else counted from the mask."""
-    outlines: segmentations.Outlines
+    outlines: Outlines
     """The polygons and run-length codes of all objects."""
 
     @property
@@ -90,16 +89,16 @@ class Annotations:
         return slice(int(self.row_starts[i]), int(self.row_starts[i + 1]))
 
     def polygons(self, j: int) -> list[np.ndarray] | None:
-        """The rings of object j, each float64 [points, 2] of x, y in pixels; None if it has a run-length code."""
+        """The rings of object j, float64 [points, 2] as x, y in pixels; None if it has an RLE."""
         return self.outlines.polygons(j)
 
     def rle(self, j: int) -> dict[str, Any]:
-        """The mask of object j in pycocotools' compressed form, {"size": [height, width], "counts": bytes}."""
+        """The mask of object j in pycocotools' compressed form: "size" [height, width], "counts" bytes."""
         return self.outlines.rle(j, self.size(int(self.image_indices[j])))
 
     def mask(self, j: int) -> np.ndarray:
         """The mask of object j as uint8 [H, W] of 0 and 1, at the size of its image."""
-        return coco_mask.decode(self.rle(j))
+        return mask_api.decode(self.rle(j))
 
 
 def read_annotations(path: str | Path, images_folder: str | Path | None = None) -> Annotations:
@@ -140,7 +139,7 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
         "iscrowd": table.flags("iscrowd"),
         "area": table.numbers("area", np.nan, low=0, high=_MAX_AREA).astype(np.float32),
     }
-    outlines, dropped_rings = segmentations.read_segmentations(table, sizes, drops)
+    outlines, dropped_rings = read_segmentations(table, sizes, drops)
     kept = drops.kept
     columns = {name: column[kept] for name, column in columns.items()}
     annotations = Annotations(
@@ -158,3 +157,103 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
     if annotations.summary:
         logger.warning("%s: %s", path, annotations.summary)
     return annotations
+
+
+def _read_categories(table: Table) -> tuple[list[int], list[str]]:
+    """Ids and names, sorted by id."""
+    if len(table) == 0:
+        raise DataError(f'{table.path} has no categories; list at least one under "categories".')
+    ids = table.whole_numbers("id", **_INT64)
+    _check_unique(table, ids)
+    names = table.strings("name")
+    order = np.argsort(ids)
+    return ids[order].tolist(), [names[k] for k in order]
+
+
+def _read_images(table: Table) -> dict[str, Any]:
+    if len(table) == 0:
+        raise DataError(f'{table.path} has no images; list at least one under "images".')
+    ids = table.whole_numbers("id", **_INT64)
+    _check_unique(table, ids)
+    widths = table.whole_numbers("width", low=1, high=MAX_PIXELS)
+    heights = table.whole_numbers("height", low=1, high=MAX_PIXELS)
+    for row in np.flatnonzero(widths * heights > MAX_PIXELS)[:1]:
+        raise table.error(
+            row, f"has more than {MAX_PIXELS} pixels", "correct its width and height, or tile it"
+        )
+    names = [name.encode() for name in table.strings("file_name")]
+    return {
+        "image_ids": ids,
+        "widths": widths,
+        "heights": heights,
+        "names": b"".join(names),
+        "name_starts": starts(np.fromiter(map(len, names), np.int64, len(names))),
+    }
+
+
+def _check_unique(table: Table, ids: np.ndarray) -> None:
+    values, counts = np.unique(ids, return_counts=True)
+    if counts.max() > 1:
+        value = values[counts.argmax()]
+        raise DataError(
+            f"{table.path}: {counts.max()} entries have the {table.noun} id {value}; give each its own id."
+        )
+
+
+def _look_up(table: Table, key: str, known: np.ndarray, listed: str) -> np.ndarray:
+    """Where the ids under a key are in the known ones."""
+    ids = table.whole_numbers(key, **_INT64)
+    order = np.argsort(known)
+    position = np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)
+    found = order[position]
+    for row in np.flatnonzero(known[found] != ids)[:1]:
+        problem = f"has the {key} {ids[row]}, which is not in {listed}"
+        raise table.error(row, problem, "add it there or remove the annotation")
+    return found
+
+
+def _read_boxes(table: Table, sizes: np.ndarray) -> tuple[np.ndarray, Drops]:
+    """Boxes [N, 4] float32 xyxy, clipped to images [N, 2] of (height, width), and which are empty."""
+    boxes = table.boxes("bbox")
+    drops = Drops(len(table))
+    drops.add(np.any(boxes[:, 2:] <= 0, axis=1), Reason.ZERO_SIZE)
+    with np.errstate(over="ignore"):  # an infinite end is clipped as well
+        boxes[:, 2:] += boxes[:, :2]
+    clipped = np.clip(boxes, 0, np.tile(sizes[:, ::-1], 2)).astype(np.float32)
+    drops.add(np.any(clipped[:, 2:] <= clipped[:, :2], axis=1), Reason.OUTSIDE)
+    return clipped, drops
+
+
+def _check_files(path: Path, names: list[str], folder: Path) -> None:
+    """Every named file must be in the folder; each folder is listed once, not asked for every name."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; give the folder of the images of {path}.")
+    listed: dict[str, set[str]] = {}
+    missing = []
+    for name in names:
+        parent, _, last = name.rpartition("/")
+        if parent not in listed:
+            listed[parent] = _list_folder(folder / parent)
+        # Names that only differ in upper and lower case are the same file on some systems.
+        if last not in listed[parent] and not (folder / name).is_file():
+            missing.append(name)
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise DataError(
+            f"{len(missing)} of the {len(names)} images of {path} are not in {folder} ({shown}); "
+            "correct the images folder or get the missing files."
+        )
+
+
+def _list_folder(folder: Path) -> set[str]:
+    """The names in a folder; none if it does not exist."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if not entry.is_dir()}
+    except OSError:
+        return set()
+
+
+def _count_missing_areas(annotations: Annotations) -> None:
+    for j in np.flatnonzero(np.isnan(annotations.area)):
+        annotations.area[j] = mask_api.area(annotations.rle(int(j)))

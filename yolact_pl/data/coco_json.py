@@ -119,7 +119,7 @@ class Table:
         return self.flat_numbers(values, np.arange(len(values)), key, meaning).reshape(-1, 4)
 
     def flat_numbers(self, lists: list[list[Any]], rows: np.ndarray, key: str, meaning: str) -> np.ndarray:
-        """The finite numbers of many lists, one after the other, as float64; `rows` says whose each list is."""
+        """The finite numbers of many lists, one after the other, float64; `rows` says whose each list is."""
         try:
             if set(map(type, chain.from_iterable(lists))) <= {int, float}:
                 numbers = np.fromiter(chain.from_iterable(lists), np.float64)

@@ -52,7 +52,9 @@ def read_coco(path: str | Path, *, annotated: bool = True) -> CocoIndex:
         **reader.arrays(),
     )
     if rows and len(index.labels) == 0:
-        raise DataError(f"{index.summary()}; no usable annotation is left, correct their boxes and segmentations.")
+        raise DataError(
+            f"{index.summary()}; no usable annotation is left, correct their boxes and segmentations."
+        )
     if summary := index.summary():
         logger.warning(summary)
     return index
@@ -83,7 +85,9 @@ def _table(content: dict[str, Any], key: str, path: str | Path) -> list[dict[str
     rows = content.get(key)
     if not isinstance(rows, list):
         found = "has no" if rows is None else "has no list under the"
-        raise DataError(f"{path} is not a COCO file: it {found} key {key!r} (keys: {', '.join(map(repr, content))}).")
+        raise DataError(
+            f"{path} is not a COCO file: it {found} key {key!r} (keys: {', '.join(map(repr, content))})."
+        )
     if not rows and key != "annotations":
         raise DataError(f"{path} lists no {key}; a COCO file needs at least one.")
     for position, row in enumerate(rows):
@@ -99,17 +103,23 @@ def _integer(row: dict[str, Any], key: str, name: str, path: str | Path, maximum
     return value
 
 
-def _read_images(rows: list[dict[str, Any]], path: str | Path) -> tuple[list[int], list[bytes], list[tuple[int, int]]]:
+def _read_images(
+    rows: list[dict[str, Any]], path: str | Path
+) -> tuple[list[int], list[bytes], list[tuple[int, int]]]:
     ids, file_names, sizes = [], [], []
     for position, row in enumerate(rows):
         image_id = _integer(row, "id", f"entry {position} of 'images'", path)
         name = f"image {image_id}"
         file_name = row.get("file_name")
         if not isinstance(file_name, str) or not file_name:
-            raise DataError(f"{path}: {name} has file_name={file_name!r:.60}, expected the name of a picture.")
+            raise DataError(
+                f"{path}: {name} has file_name={file_name!r:.60}, expected the name of a picture."
+            )
         size = _integer(row, "height", name, path), _integer(row, "width", name, path)
         if not (0 < size[0] <= _MAX_SIDE and 0 < size[1] <= _MAX_SIDE):
-            raise DataError(f"{path}: {name} has height {size[0]} and width {size[1]}, expected 1 to {_MAX_SIDE}.")
+            raise DataError(
+                f"{path}: {name} has height {size[0]} and width {size[1]}, expected 1 to {_MAX_SIDE}."
+            )
         ids.append(image_id)
         file_names.append(file_name.encode("utf-8", "surrogatepass"))
         sizes.append(size)
@@ -133,7 +143,9 @@ def _read_categories(rows: list[dict[str, Any]], path: str | Path) -> tuple[list
 def _check_unique(ids: list[int], kind: str, path: str | Path) -> None:
     if len(set(ids)) != len(ids):
         twice, count = Counter(ids).most_common(1)[0]
-        raise DataError(f"{path}: {kind} id {twice} is used {count} times; every {kind} needs an id of its own.")
+        raise DataError(
+            f"{path}: {kind} id {twice} is used {count} times; every {kind} needs an id of its own."
+        )
 
 
 class AnnotationReader:
@@ -149,7 +161,9 @@ class AnnotationReader:
         self.dropped: Counter[str] = Counter()
         self._images, self._labels, self._iscrowd = array("q"), array("q"), array("b")
         self._boxes, self._points = array("f"), array("f")
-        self._polygon_lengths: list[list[int]] = []  # values (two a point) of each polygon, one list an annotation
+        self._polygon_lengths: list[
+            list[int]
+        ] = []  # values (two a point) of each polygon, one list an annotation
         self._codes: list[bytes] = []
 
     def read(self, rows: list[dict[str, Any]]) -> None:
@@ -168,7 +182,9 @@ class AnnotationReader:
                 raise DataError(f"{self.path}: {name} has iscrowd={iscrowd!r:.60}, expected 0 or 1.")
             box = self._numbers(row.get("bbox"), "bbox", name)
             if len(box) != 4:
-                raise DataError(f"{self.path}: {name} has a bbox of {len(box)} numbers, expected [x, y, width, height].")
+                raise DataError(
+                    f"{self.path}: {name} has a bbox of {len(box)} numbers, expected [x, y, width, height]."
+                )
             try:
                 corners = _clip_box(box, self.sizes[image])
                 polygons, code = self._segmentation(row.get("segmentation"), self.sizes[image], name)
@@ -192,9 +208,11 @@ class AnnotationReader:
 
     def _numbers(self, values: Any, key: str, name: str) -> array:
         try:
-            return array("d", values if isinstance(values, list) else None)  # type: ignore[arg-type]
+            return array("f", values if isinstance(values, list) else None)  # type: ignore[arg-type]
         except (TypeError, OverflowError):
-            raise DataError(f"{self.path}: {name} has {key}={values!r:.60}, expected a list of numbers.") from None
+            raise DataError(
+                f"{self.path}: {name} has {key}={values!r:.60}, expected a list of numbers."
+            ) from None
 
     def _segmentation(self, value: Any, size: tuple[int, int], name: str) -> tuple[list[array], bytes]:
         """The polygons, or the compressed run-length code, of one mask."""
@@ -211,7 +229,9 @@ class AnnotationReader:
         if not usable:
             raise Degenerate("with a polygon of fewer than 3 points")
         limit = 10.0 * max(size)
-        if any(min(polygon) < -limit or max(polygon) > limit or math.isnan(sum(polygon)) for polygon in usable):
+        if any(
+            min(polygon) < -limit or max(polygon) > limit or math.isnan(sum(polygon)) for polygon in usable
+        ):
             raise Degenerate("with a polygon far outside of the image")
         return usable, b""
 
@@ -226,7 +246,9 @@ class AnnotationReader:
             if not rle.fits(code, size):
                 raise Degenerate("with a damaged RLE")
             return code
-        sound = all(type(count) is int and count >= 0 for count in counts) and sum(counts) == size[0] * size[1]
+        sound = (
+            all(type(count) is int and count >= 0 for count in counts) and sum(counts) == size[0] * size[1]
+        )
         if not sound:
             raise Degenerate("with a damaged RLE")
         return rle.compress(counts, size)

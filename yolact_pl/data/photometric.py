@@ -21,33 +21,28 @@ class PhotometricDistortion:
     """Largest shift in degrees."""
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Distort [H, W, 3] uint8 RGB; the same number of random numbers is drawn whatever happens."""
+        """Distort [H, W, 3] uint8 RGB."""
         chosen = rng.random(5) < 0.5
         shift = rng.uniform(-self.brightness, self.brightness) if chosen[0] else 0.0
         gain = rng.uniform(*self.contrast) if chosen[1] else 1.0
         saturation = rng.uniform(*self.saturation) if chosen[2] else 1.0
         turn = rng.uniform(-self.hue, self.hue) if chosen[3] else 0.0
-        before, after = (gain, 1.0) if chosen[4] else (1.0, gain)
-        if image.size == 0:
-            return image
         if not (chosen[2] or chosen[3]):
-            return _to_bytes(image, gain, shift * gain if chosen[4] else shift * gain)
-        pixels = image.astype(np.float32) * np.float32(before) + np.float32(shift * before)
-        pixels = change_colours(pixels, saturation, turn)
-        return _to_bytes(pixels, after, 0.0)
+            return scale_and_shift(image, gain, shift * gain, cv2.CV_8U)
+        before, after = (gain, 1.0) if chosen[4] else (1.0, gain)
+        pixels = scale_and_shift(image, before, shift * before, cv2.CV_32F)
+        return scale_and_shift(change_colours(pixels, saturation, turn), after, 0.0, cv2.CV_8U)
+
+
+def scale_and_shift(pixels: np.ndarray, gain: float, shift: float, depth: int) -> np.ndarray:
+    """gain x pixels + shift at an OpenCV depth; bytes are rounded and clipped to 0..255."""
+    return cv2.addWeighted(pixels, gain, pixels, 0.0, shift, dtype=depth)
 
 
 def change_colours(pixels: np.ndarray, saturation: float, turn: float) -> np.ndarray:
-    """Scale the saturation and turn the hue (degrees) of [H, W, 3] float32 RGB."""
-    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)
-    hsv[..., 1] *= saturation
-    hsv[..., 0] = np.mod(hsv[..., 0] + turn, 360)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-
-
-def _to_bytes(pixels: np.ndarray, gain: float, shift: float) -> np.ndarray:
-    """gain x pixels + shift, rounded and clipped to 0..255."""
-    if pixels.dtype == np.uint8:
-        table = np.clip(np.rint(np.arange(256) * gain + shift), 0, 255).astype(np.uint8)
-        return cv2.LUT(pixels, table)
-    return np.clip(np.rint(pixels * np.float32(gain) + np.float32(shift)), 0, 255).astype(np.uint8)
+    """Scale the saturation and turn the hue (degrees) of [H, W, 3] float32 RGB, which is overwritten."""
+    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV, dst=pixels)
+    # Hue + turn and saturation x factor in one pass; the way back takes any angle, also beyond 360.
+    change = np.array([[1, 0, 0, turn], [0, saturation, 0, 0], [0, 0, 1, 0]], np.float32)
+    hsv = cv2.transform(hsv, change, dst=hsv)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)

@@ -87,7 +87,11 @@ class Window:
         if min(shape) == 0:
             return np.zeros((shape[1], shape[0], 3), np.uint8)
         return cv2.warpAffine(
-            image, to_source, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+            image,
+            to_source,
+            shape,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
         )
 
 

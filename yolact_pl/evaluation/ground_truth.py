@@ -41,7 +41,8 @@ def prepare_objects(content: Annotations) -> list[dict[str, Any]]:
     """The annotations with masks as run lengths, ready for either counting library; `content` is not changed.
 
     Objects are numbered anew from 1, since the libraries take the number 0 for "not matched". An
-    area that is missing is counted from the mask. Objects without a usable outline are left out and reported in one line.
+    area that is missing is counted from the mask. Objects without a usable outline are left out, which is
+    reported in one line.
     """
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     objects = []

@@ -29,10 +29,20 @@ def label_place(
     rows = [y for y in (y1 - h, y1, y2 - h, y2) if 0 <= y <= height - h] or [max(0, min(y1, height - h))]
     columns = [max(0, min(x, width - w)) for x in (x1, x2 - w)]
     places = [(x, y, x + w, y + h) for x in columns for y in rows]
-    best = min(places, key=lambda place: sum(_shared_area(place, other) for other in taken))
-    hidden = sum(_shared_area(best, other) for other in taken)
-    return best if hidden <= MOST_HIDDEN * h * w else None
+    best, least = None, MOST_HIDDEN * h * w
+    for place in places:
+        hidden = _hidden_area(place, taken)
+        if hidden == 0:
+            return place
+        if hidden <= least:
+            best, least = place, hidden
+    return best
 
 
-def _shared_area(a: Rectangle, b: Rectangle) -> int:
-    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+def _hidden_area(place: Rectangle, taken: list[Rectangle]) -> int:
+    x1, y1, x2, y2 = place
+    return sum(
+        (min(x2, right) - max(x1, left)) * (min(y2, bottom) - max(y1, top))
+        for left, top, right, bottom in taken
+        if left < x2 and x1 < right and top < y2 and y1 < bottom
+    )

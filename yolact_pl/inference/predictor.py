@@ -51,8 +51,8 @@ class Predictor:
     ) -> None:
         if len(class_names) != network.num_classes:
             raise ValueError(
-                f"the network has {network.num_classes} classes but {len(class_names)} class names were given: "
-                "take those of the dataset that it was trained on"
+                f"the network has {network.num_classes} classes but {len(class_names)} class names were "
+                "given: take those of the dataset that it was trained on"
             )
         self.device = resolve_device(device)
         self.network = network.to(self.device).eval()

@@ -150,7 +150,7 @@ def _crops(objects: Tensor, image: Tensor, boxes: Tensor, size: tuple[int, int])
 class _CroppedCrossEntropy(torch.autograd.Function):
     """Weighted sum of the mask cross-entropies over the crops.
 
-    The derivatives are small (P x K and K x h x w) but what lies between them and the loss is not (P x h x w),
+    The derivatives are small, [P, K] and [K, h, w], but what lies between them and the loss is not, [P, h, w]:
     so they are worked out crop by crop on the way forward, and memory never holds more than one crop.
     """
 

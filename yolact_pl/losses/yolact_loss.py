@@ -76,7 +76,7 @@ class YolactLoss(nn.Module):
             mask_iou: the network of YOLACT++ that predicts the IoU of masks; adds the term `mask_iou`.
 
         Returns:
-            `box`, `class`, `mask`; `semantic` if there are semantic logits; `mask_iou` if its network is given.
+            `box`, `class`, `mask`; `semantic` if there are its logits; `mask_iou` if its network is given.
         """
         with torch.autocast(predictions.anchors.device.type, enabled=False):
             matches = match_anchors(
