@@ -5,16 +5,24 @@ holds the network as a tree of `_target_` constructor calls, and what is needed 
 """
 
 import importlib
-import pickle
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
-from zipfile import BadZipFile
 
 import torch
 from torch import Tensor, nn
 
+from yolact_pl.models.weight_files import CheckpointError, read_content
+from yolact_pl.models.yolact import Yolact
+
+__all__ = ["ENTRY", "CheckpointError", "Description"]
+
 ENTRY = "yolact_pl"
-_TRUSTED = "yolact_pl.models."
+_MODELS = "yolact_pl.models."
+_OPTIMIZERS = "torch.optim."
+_ROOMS = (_MODELS, "yolact_pl.losses.", "yolact_pl.postprocess.", "yolact_pl.schedule.", "yolact_pl.data.")
+_RUNNING = ("trainer", "callbacks", "logger", "hydra")
+"""Parts of a run's config that belong to that run, and are never taken from a checkpoint."""
 
 
 class Description(TypedDict):
@@ -31,59 +39,128 @@ class Description(TypedDict):
     """The whole config of the run."""
 
 
-class CheckpointError(ValueError):
-    """A checkpoint that can't be used, and why."""
-
-
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Everything in a checkpoint file, read without running any code that is in it.
 
     Raises:
-        CheckpointError: no such file, or not a file that `torch.save` wrote, or one with other things than tensors and primitives.
+        CheckpointError: no such file, or not a file that `torch.save` wrote, or one with other things than tensors and
+            plain values, or one of this project without what it needs to be used.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path}: no such file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"checkpoint {path}: holds something else than tensors and plain values, or is damaged ({reason}); "
-            "it was not loaded"
-        ) from error
-    except (RuntimeError, EOFError, BadZipFile, OSError, KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"checkpoint {path} ({path.stat().st_size} bytes): not a complete checkpoint; was it cut off while being copied?"
-        ) from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"checkpoint {path}: expected a dictionary of weights, found {type(content).__name__}")
+    content = dict(read_content(path))
+    if describes_itself(content):
+        _check_description(content, str(path))
     return content
 
 
-def describes_itself(content: dict[str, Any]) -> bool:
+def describes_itself(content: Mapping[str, Any]) -> bool:
     """Whether a checkpoint's content was written by this project."""
     return ENTRY in content
 
 
-def build_network(tree: dict[str, Any]) -> nn.Module:
-    """Call the constructors of a description's network. Only this project's models are ever called."""
+def _check_description(content: Mapping[str, Any], origin: str) -> None:
+    expected = {"network": dict, "class_names": list, "category_ids": list, "image_size": list, "config": dict}
+    entry = content[ENTRY]
+    if not isinstance(entry, dict) or not isinstance(content.get("state_dict"), dict):
+        raise CheckpointError(f"checkpoint {origin}: has no weights, or does not say what network they are of")
+    wrong = [key for key, kind in expected.items() if not isinstance(entry.get(key), kind)]
+    if wrong:
+        raise CheckpointError(f"checkpoint {origin}: its description has no usable {wrong[0]}")
+    for key, value in content["state_dict"].items():
+        if not isinstance(value, Tensor):
+            raise CheckpointError(f"checkpoint {origin}: weight {key} is a {type(value).__name__}, not a tensor")
+    if len(entry["class_names"]) != len(entry["category_ids"]):
+        raise CheckpointError(
+            f"checkpoint {origin}: has {len(entry['class_names'])} class names for "
+            f"{len(entry['category_ids'])} category ids"
+        )
+    for target in _targets(entry["network"]):
+        _model_class(target, origin)
+    for key, value in entry["config"].items():
+        if key not in _RUNNING:
+            for target in _targets(value):
+                _check_own_class(target, origin)
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """What a tree of plain values would have called. An interpolation could hide a call, so it counts as one."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "_target_":
+                yield str(value)
+            else:
+                yield from _targets(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _targets(value)
+    elif isinstance(node, str) and "${" in node:
+        yield node
+
+
+def _model_class(target: str, origin: str) -> type[nn.Module]:
+    found = _class(target) if target.startswith(_MODELS) else None
+    if found is None or not issubclass(found, nn.Module):
+        raise CheckpointError(
+            f"checkpoint {origin}: asks for {target}; only networks of {_MODELS}* are built from checkpoints"
+        )
+    return found
+
+
+def _check_own_class(target: str, origin: str) -> None:
+    """A checkpoint's config may come from anywhere, so it builds only what can do no harm."""
+    if target.startswith(_OPTIMIZERS):
+        optimizer = getattr(torch.optim, target.removeprefix(_OPTIMIZERS), None)
+        if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
+            return
+    elif target.startswith(_ROOMS) and _class(target) is not None:
+        return
+    raise CheckpointError(
+        f"checkpoint {origin}: its config asks for {target}; only optimizers of torch and this project's networks, "
+        "losses, postprocess, schedules and data sets are built from checkpoints"
+    )
+
+
+def _class(target: str) -> type | None:
+    """The class that a dotted path names, None if it is not defined in just that module."""
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
+    return found if isinstance(found, type) and found.__module__ == module else None
+
+
+def build_network(tree: dict[str, Any], *, origin: str = "description") -> nn.Module:
+    """Call the constructors of a description's network, without fetching any other weights.
+
+    Args:
+        tree: see `Description`.
+        origin: names the checkpoint in errors.
+
+    Raises:
+        CheckpointError: something else than a network of this project is asked for, or its arguments are wrong.
+    """
 
     def build(node: Any) -> Any:
         if isinstance(node, dict):
             arguments = {key: build(value) for key, value in node.items() if key != "_target_"}
             if "_target_" not in node:
                 return arguments
-            target = str(node["_target_"])
-            if not target.startswith(_TRUSTED):
-                raise CheckpointError(f"the checkpoint asks for {target}; only {_TRUSTED}* is built from checkpoints")
-            module, name = target.rsplit(".", 1)
-            return getattr(importlib.import_module(module), name)(**arguments)
+            target = _model_class(str(node["_target_"]), origin)
+            try:
+                return target(**arguments)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise CheckpointError(f"checkpoint {origin}: {target.__name__} cannot be built: {error}") from error
         if isinstance(node, list):
             return [build(value) for value in node]
         return node
 
-    return build(tree)
+    return build({**tree, "backbone": without_weights(tree["backbone"])} if "backbone" in tree else tree)
+
+
+def without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """A backbone's constructor call that starts from random: a checkpoint brings weights of its own."""
+    nothing = {"weights": None, "pretrained": False}
+    return {key: nothing.get(key, value) for key, value in backbone.items()}
 
 
 def network_weights(content: dict[str, Any]) -> dict[str, Tensor]:
@@ -96,10 +173,11 @@ def network_weights(content: dict[str, Any]) -> dict[str, Tensor]:
     }
 
 
-def load_weights(network: nn.Module, weights: dict[str, Tensor], origin: str) -> None:
-    """Load all weights or none; see `check_weights`."""
+def load_weights(network: Yolact, weights: dict[str, Tensor], origin: str) -> None:
+    """Load all weights or none, see `check_weights`; the backbone counts as pretrained then."""
     check_weights(network, weights, origin)
     network.load_state_dict(weights)
+    network.backbone.pretrained = True
 
 
 def check_weights(network: nn.Module, weights: dict[str, Tensor], origin: str) -> None:

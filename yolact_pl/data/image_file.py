@@ -50,9 +50,7 @@ def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
         raise ImageError(f"{path} is not a picture in a format that can be read.") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; scale or tile it first.") from None
-    except (
-        Exception
-    ) as error:  # Pillow's parsers raise anything from struct.error to SyntaxError on damaged headers
+    except Exception as error:  # Pillow's parsers raise anything, from struct.error to SyntaxError
         raise ImageError(f"{path} has a damaged header ({error}); replace the file.") from None
     width, height = header.size
     if width * height > MAX_PIXELS:

@@ -1,91 +1,115 @@
-"""From a picture and its annotations to what the network takes."""
+"""Augmentations: which part of a picture is shown, and in which colours."""
 
-import cv2
+from dataclasses import dataclass, field
+from typing import Protocol
+
 import numpy as np
-import torch
 
-from yolact_pl.data.augmentation import Augmentation
-from yolact_pl.data.coco_index import ImageObjects
-from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
-from yolact_pl.data.resize import resize_image
+from yolact_pl.data.photometric import PhotometricDistortion
 from yolact_pl.data.window import Window
-from yolact_pl.structures import Target
 
-MIN_BOX_SIDE = 1.0
-"""Objects narrower or lower than this, in pixels of the network's input, are left out of training: less than a
-quarter of the smallest prototype pixel is left of them. (The published filter, 4/550, compared with pixels and so
-left out nothing but empty boxes.)"""
+IMAGENET_MEAN = (124, 117, 104)
+"""RGB, rounded to bytes: the published fill of what lies outside of a picture."""
 
 
-def training_sample(
-    image: np.ndarray,
-    objects: ImageObjects,
-    *,
-    image_id: int,
-    image_size: tuple[int, int],
-    augmentation: Augmentation,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, Target]:
-    """Augment one sample: [H, W, 3] uint8 RGB and its target, boxes in pixels of the input.
+class Augmentation(Protocol):
+    """Geometry and colours are chosen apart, so that pixels are resized once and recoloured when few."""
 
-    Objects whose centre lies outside of the window, or of which less than `MIN_BOX_SIDE` is left, are dropped.
+    fill: tuple[int, int, int]
+    """RGB of the pixels outside of the picture."""
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        """What to show of a picture of (height, width) with [N, 4] xyxy boxes in its pixels."""
+        ...
+
+    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Change the colours of [H, W, 3] uint8 RGB."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoAugmentation:
+    """The picture as it is."""
+
+    fill: tuple[int, int, int] = IMAGENET_MEAN
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        return Window.whole(size)
+
+    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return pixels
+
+
+@dataclass(frozen=True)
+class FlipAugmentation(NoAugmentation):
+    """Only mirrors, with probability 1/2: for objects that must stay whole and at their size."""
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        return Window.whole(size, flip=bool(rng.random() < 0.5))
+
+
+@dataclass(frozen=True)
+class SsdAugmentation:
+    """The augmentation of SSD (Liu et al. 2016, section 2.2) as YOLACT was trained with it.
+
+    Args:
+        photometric: distort brightness, contrast, saturation and hue.
+        expand: with probability 1/2 the picture becomes part of a canvas up to this many times as wide and high;
+            1 switches it off.
+        crop: with probability 5/6 a part with 0.3 to 1 of the width and height and an aspect ratio of 1/2 to 2. It
+            has to contain the centre of an object, however little of that object is left: the published sampler
+            draws least overlaps, but never rejects a crop for them.
+        mirror: with probability 1/2.
+        fill: RGB of the canvas.
     """
-    size = image.shape[0], image.shape[1]
-    window = augmentation.window(size, objects.boxes, objects.iscrowd, rng)
-    part, (rows, columns) = window.cut(image, image_size)
-    if part.size:
-        part = augmentation.recolour(part, rng)
-    if part.shape[:2] == image_size:
-        pixels = part
-    else:
-        pixels = np.full((*image_size, 3), augmentation.fill, np.uint8)
-        pixels[rows, columns] = part
-    boxes = window.map_boxes(objects.boxes, image_size)
-    large = ((boxes[:, 2:] - boxes[:, :2]) >= MIN_BOX_SIDE).all(axis=1)
-    kept = np.flatnonzero(window.contains_centres(objects.boxes) & large)
-    return pixels, make_target(objects, kept, boxes[kept], window, image_id, size, image_size)
+
+    photometric: bool = True
+    expand: float = 4.0
+    crop: bool = True
+    mirror: bool = True
+    fill: tuple[int, int, int] = IMAGENET_MEAN
+    distortion: PhotometricDistortion = field(default_factory=PhotometricDistortion)
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        canvas = Window.whole(size)
+        if self.expand > 1 and rng.random() < 0.5:
+            canvas = expand_canvas(size, self.expand, rng)
+        flip = bool(self.mirror and rng.random() < 0.5)
+        if self.crop:
+            canvas = crop_canvas(canvas, boxes, iscrowd, rng)
+        return Window(canvas.left, canvas.top, canvas.width, canvas.height, flip)
+
+    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return self.distortion(pixels, rng) if self.photometric else pixels
 
 
-def evaluation_sample(
-    image: np.ndarray, objects: ImageObjects, *, image_id: int, image_size: tuple[int, int]
-) -> tuple[np.ndarray, Target]:
-    """One sample as it is: [H, W, 3] float32 RGB and its target, boxes in pixels of the original image.
-
-    The masks show the whole image at the sizes that training uses; full-size ones are read from the annotation file
-    by the evaluation.
-    """
-    size = image.shape[0], image.shape[1]
-    kept = np.arange(len(objects.labels))
-    target = make_target(objects, kept, objects.boxes, Window.whole(size), image_id, size, image_size)
-    return resize_image(image, image_size), target
+def expand_canvas(size: tuple[int, int], largest: float, rng: np.random.Generator) -> Window:
+    """A canvas 1 to `largest` times as wide and high as the picture (height, width), which lies anywhere on it."""
+    ratio = rng.uniform(1, largest)
+    left = rng.uniform(0, size[1] * ratio - size[1])
+    top = rng.uniform(0, size[0] * ratio - size[0])
+    return Window(-int(left), -int(top), int(size[1] * ratio), int(size[0] * ratio))
 
 
-def make_target(
-    objects: ImageObjects,
-    kept: np.ndarray,
-    boxes: np.ndarray,
-    window: Window,
-    image_id: int,
-    size: tuple[int, int],
-    image_size: tuple[int, int],
-) -> Target:
-    """The target of some objects of an image of (height, width) `size`, seen through a window."""
-    sizes = [prototype_size(image_size), semantic_size(image_size)]
-    masks, semantic_masks = rasterize(objects, kept, window, size, sizes)
-    return Target(
-        boxes=torch.from_numpy(np.ascontiguousarray(boxes, np.float32)),
-        labels=torch.from_numpy(objects.labels[kept]),
-        masks=torch.from_numpy(masks),
-        semantic_masks=torch.from_numpy(semantic_masks),
-        iscrowd=torch.from_numpy(objects.iscrowd[kept]),
-        image_id=image_id,
-        size=size,
-    )
-
-
-def to_planes(pixels: np.ndarray) -> torch.Tensor:
-    """[H, W, 3] to [3, H, W], several times as fast as a transposed copy."""
-    planes = np.empty((3, *pixels.shape[:2]), pixels.dtype)
-    for channel, plane in enumerate(planes):
-        cv2.extractChannel(pixels, channel, plane)
-    return torch.from_numpy(planes)
+def crop_canvas(canvas: Window, boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator) -> Window:
+    """A random part of a canvas that contains the centre of an object; any part if there are no objects."""
+    objects = boxes[~iscrowd]
+    while rng.random() >= 1 / 6:
+        for _ in range(50):
+            width, height = rng.uniform(0.3, 1, 2) * (canvas.width, canvas.height)
+            if not 0.5 <= height / width <= 2:
+                continue
+            left, top = rng.uniform(0, 1, 2) * (canvas.width - width, canvas.height - height)
+            x1, y1, x2, y2 = int(left), int(top), int(left + width), int(top + height)
+            crop = Window(canvas.left + x1, canvas.top + y1, max(x2 - x1, 1), max(y2 - y1, 1))
+            if len(objects) == 0 or crop.contains_centres(objects).any():
+                return crop
+    return canvas

@@ -150,8 +150,8 @@ def _crops(objects: Tensor, image: Tensor, boxes: Tensor, size: tuple[int, int])
 class _CroppedCrossEntropy(torch.autograd.Function):
     """Weighted sum of the mask cross-entropies over the crops.
 
-    The derivatives are small, [P, K] and [K, h, w], but what lies between them and the loss is not, [P, h, w]:
-    so they are worked out crop by crop on the way forward, and memory never holds more than one crop.
+    The derivatives are small, [P, K] and [B, K, h, w], but what lies between them and the loss, [P, h, w], is
+    not: so they are worked out crop by crop on the way forward, and memory never holds more than one crop.
     """
 
     @staticmethod

@@ -1,16 +1,15 @@
 """Files of weights: fetching, reading, renaming their keys and loading them with nothing left over."""
 
-import http.client
-import logging
 import pickle
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-logger = logging.getLogger(__name__)
+from yolact_pl.models.download import fetch_file
 
 RenameTable = Sequence[tuple[str, str]]
 """Pairs of patterns (from, to); `{}` stands for the rest of the key and is carried over."""
@@ -18,8 +17,12 @@ RenameTable = Sequence[tuple[str, str]]
 _OTHER_NETWORK = "; is the file cut short, or of another architecture or class count?"
 
 
+class CheckpointError(ValueError):
+    """Weights that can't be used, and why."""
+
+
 def cached_download(url: str, *, option: str) -> Path:
-    """The file behind a URL, from torch.hub's cache folder, fetched first if it is not there.
+    """The file behind a URL, from the cache folder, fetched first if it is not there.
 
     Args:
         url: its name ends in `-<first digits of the sha256>.pth`.
@@ -28,47 +31,58 @@ def cached_download(url: str, *, option: str) -> Path:
     Raises:
         ValueError: it is not cached and cannot be fetched.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
-    if path.exists():
-        return path
-    digest = path.stem.rsplit("-", 1)[-1]
-    logger.info("fetching %s to %s", url, path)
+    digest = url.rsplit("-", 1)[-1].removesuffix(".pth")
+    otherwise = f"set {option}=<path of a local file>, or {option}=null to start from random weights"
+    return fetch_file(url, digest=digest, otherwise=otherwise)
+
+
+def read_content(path: str | Path) -> Mapping[Any, Any]:
+    """All that `torch.save` wrote to a file, on the CPU; nothing in the file is executed.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, empty, or holds other things than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist or is not a file; expected a file of weights")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=digest)
-    except (OSError, RuntimeError, http.client.HTTPException) as error:
-        raise ValueError(
-            f"cannot fetch {url} ({error}); put the file at {path}, or set {option}=<path of a local file>, "
-            f"or {option}=null to start from random weights"
-        ) from error
-    return path
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise CheckpointError(f"{path} may not be read ({error.strerror})") from error
+    except pickle.UnpicklingError as error:
+        if re.search("GLOBAL|Can only|unrecognized function", str(error)):
+            raise CheckpointError(
+                f"{path} holds Python objects that could run code when loaded, so it was not read; expected "
+                "a file of tensors and plain values only"
+            ) from error
+        raise CheckpointError(_damaged(path)) from error
+    except Exception as error:  # a damaged pickle or archive can raise anything at all
+        raise CheckpointError(_damaged(path)) from error
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a file of named tensors")
+    return content
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """The named tensors of a `.pth` file, on the CPU; nothing in the file is executed.
 
     Raises:
-        ValueError: the file is missing, damaged, or holds anything but named tensors.
+        CheckpointError: the file is missing, damaged, or holds anything but named tensors.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist or is not a file; expected a .pth file of weights")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):
-            raise ValueError(
-                f"{path} holds Python objects that could run code when loaded, so it was not read; expected "
-                "a .pth file of named tensors only"
-            ) from error
-        raise ValueError(_damaged(path)) from error
-    except Exception as error:  # a damaged pickle or archive can raise anything at all
-        raise ValueError(_damaged(path)) from error
-    if not isinstance(content, Mapping) or not content:
-        raise ValueError(f"{path} holds a {type(content).__name__}; expected a .pth file of named tensors")
+    return named_tensors(read_content(path), source=path)
+
+
+def named_tensors(content: Mapping[Any, Any], *, source: str | Path) -> dict[str, Tensor]:
+    """What a file holds, if it is nothing but named tensors.
+
+    Raises:
+        CheckpointError: something else is in it.
+    """
     for key, value in content.items():
         if not isinstance(value, Tensor):
-            raise ValueError(f"{path} has {key!r}, a {type(value).__name__}; expected named tensors only")
+            raise CheckpointError(
+                f"{source} has {key!r}, a {type(value).__name__}; expected named tensors only"
+            )
     return {str(key): value for key, value in content.items()}
 
 
@@ -88,13 +102,13 @@ def rename_keys(
         source: the file, for the error.
 
     Raises:
-        ValueError: keys without a place.
+        CheckpointError: keys without a place.
     """
     kept = [key for key in state if not any(_matches(key, pattern) for pattern in dropped)]
     renamed = {key: rename_key(key, table) for key in kept}
     unknown = [key for key, new in renamed.items() if new is None]
     if unknown:
-        raise ValueError(f"{source}: no place in this network for {_listed(unknown)}{_OTHER_NETWORK}")
+        raise CheckpointError(f"{source}: no place in this network for {_listed(unknown)}{_OTHER_NETWORK}")
     return {new: state[key] for key, new in renamed.items() if new is not None}
 
 
@@ -130,7 +144,7 @@ def load_exactly(
         optional: names of the module that the file may lack; batch norm's counters always may.
 
     Raises:
-        ValueError: missing weights, weights without a place or of another shape; the first few are named.
+        CheckpointError: missing weights, weights without a place or of another shape; the first few are named.
     """
     own = module.state_dict()
 
@@ -140,15 +154,15 @@ def load_exactly(
     required = [key for key in own if key not in optional and not key.endswith("num_batches_tracked")]
     missing = [in_file(key) for key in required if key not in state]
     if missing:
-        raise ValueError(f"{source}: the file has no value for {_listed(missing)}{_OTHER_NETWORK}")
+        raise CheckpointError(f"{source}: the file has no value for {_listed(missing)}{_OTHER_NETWORK}")
     unknown = [in_file(key) for key in state if key not in own]
     if unknown:
-        raise ValueError(f"{source}: no place in this network for {_listed(unknown)}{_OTHER_NETWORK}")
+        raise CheckpointError(f"{source}: no place in this network for {_listed(unknown)}{_OTHER_NETWORK}")
     wrong = [key for key, value in state.items() if value.shape != own[key].shape]
     if wrong:
         shapes = f"{list(state[wrong[0]].shape)} in the file, expected {list(own[wrong[0]].shape)}"
         wrong = _listed([in_file(key) for key in wrong])
-        raise ValueError(f"{source}: wrong shape of {wrong} ({shapes}){_OTHER_NETWORK}")
+        raise CheckpointError(f"{source}: wrong shape of {wrong} ({shapes}){_OTHER_NETWORK}")
     module.load_state_dict({**{key: own[key] for key in own if key not in state}, **state})
 
 

@@ -1,0 +1,245 @@
+import importlib.util
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from yolact_pl.geometry.masks import resize_masks
+from yolact_pl.losses.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
+from yolact_pl.losses.matching import match_anchors
+from yolact_pl.losses.yolact_loss import YolactLoss
+from yolact_pl.structures import Predictions, Target
+
+WEIGHTS = Path(__file__).parents[1] / "parity" / "weights.py"
+
+
+class RecordedMaskIou(nn.Module):
+    """The published mask IoU network with the recorded parameters."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        spec = importlib.util.spec_from_file_location("parity_weights", WEIGHTS)
+        recipe = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(recipe)
+        channels = [1, 8, 16, 32, 64, 128]
+        self.convs = nn.ModuleList([nn.Conv2d(i, o, 3, stride=2) for i, o in pairwise(channels)])
+        self.convs.append(nn.Conv2d(128, num_classes, 1))
+        self.published_names = {}
+        for index, conv in enumerate(self.convs):
+            for name, parameter in conv.named_parameters():
+                published = f"maskiou_net.maskiou_net.{2 * index}.{name}"
+                parameter.data = torch.from_numpy(recipe.fill(published, parameter.shape))
+                self.published_names[published] = parameter
+
+    def forward(self, masks: Tensor) -> Tensor:
+        self.inputs = masks.detach()
+        for conv in self.convs:
+            masks = F.relu(conv(masks))
+        self.outputs = masks.flatten(2).amax(2)
+        return self.outputs
+
+
+@pytest.mark.parametrize("name", ["base_a", "single_a", "focal_a", "cap_a", "spill_a", "plus_a"])
+def test_terms_and_gradients_equal_the_published(load_case, name):
+    case = load_case(name)
+    z = case.arrays
+    network = RecordedMaskIou(int(z["num_classes"]) - 1) if name == "plus_a" else None
+    terms = case.loss(SoftmaxFocalLoss() if name == "focal_a" else None)(
+        case.predictions, case.targets, network
+    )
+    assert {key: term.item() for key, term in terms.items()} == pytest.approx(case.expected_terms(), rel=1e-5)
+    torch.stack(list(terms.values())).sum().backward()
+    for key, gradient in case.gradients().items():
+        if f"grad_{key}_rowsum" in z:
+            given, wanted = gradient.sum(1), z[f"grad_{key}_rowsum"]
+        else:
+            given, wanted = (
+                gradient.flatten()[torch.from_numpy(z[f"grad_{key}_idx"]).long()],
+                z[f"grad_{key}_sample"],
+            )
+        np.testing.assert_allclose(given.numpy(), wanted, rtol=1e-4, atol=1e-6, err_msg=key)
+        statistics = [
+            gradient.double().mean(),
+            gradient.double().abs().mean(),
+            gradient.double().std(correction=0),
+        ]
+        np.testing.assert_allclose(statistics, z[f"grad_{key}_stats"], rtol=1e-4, atol=1e-6, err_msg=key)
+    if network is not None:
+        assert list(network.inputs.shape) == z["maskiou_input_shape"].tolist()
+        sums = network.inputs.double().sum((1, 2, 3))
+        np.testing.assert_allclose(sums.numpy(), z["maskiou_input_sum"], rtol=1e-5)
+        predicted = network.outputs.detach()[range(len(sums)), z["maskiou_label"]]
+        np.testing.assert_allclose(predicted.numpy(), z["maskiou_pred"], atol=1e-5)
+        for key, parameter in network.published_names.items():
+            g = parameter.grad.double()
+            statistics = [g.mean(), g.abs().mean(), g.std(correction=0)]
+            np.testing.assert_allclose(
+                statistics, z[f"grad_param_{key}_stats"], rtol=1e-4, atol=1e-6, err_msg=key
+            )
+
+
+def test_focal_loss_on_the_data_of_the_base_case(load_case):
+    case = load_case("base_a")
+    z = case.arrays
+    labels = match_anchors(case.predictions.anchors, case.targets).labels
+    loss = SoftmaxFocalLoss()(case.predictions.class_logits, labels) / (labels > 0).sum()
+    assert loss.item() == pytest.approx(float(z["variant_focal_softmax_C"]), rel=1e-5)
+    loss.backward()
+    gradient = case.predictions.class_logits.grad[:, z["variant_rows"]].numpy()
+    np.testing.assert_allclose(gradient, z["variant_focal_softmax_grad_conf"], rtol=1e-4, atol=1e-6)
+
+
+def make_predictions(num_images: int, seed: int = 0) -> Predictions:
+    """Random ones for images of 64 x 96 pixels, 3 classes, 8 prototypes of 16 x 24."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def leaf(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).requires_grad_()
+
+    centre = torch.cartesian_prod(torch.arange(4.0, 96, 8), torch.arange(4.0, 64, 8))
+    anchors = torch.cat([torch.cat((centre - s / 2, centre + s / 2), dim=1) for s in (12.0, 24.0, 48.0)])
+    return Predictions(
+        class_logits=leaf(num_images, len(anchors), 4),
+        box_deltas=leaf(num_images, len(anchors), 4),
+        coefficients=leaf(num_images, len(anchors), 8),
+        prototypes=leaf(num_images, 8, 16, 24),
+        anchors=anchors,
+        semantic_logits=leaf(num_images, 3, 8, 12),
+        image_size=(64, 96),
+    )
+
+
+def make_target(*boxes: list[float], crowd: list[bool] | None = None) -> Target:
+    """Objects that fill their boxes but for the left quarter of the image."""
+    corners = torch.tensor(boxes).reshape(-1, 4)
+    y, x = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(96) + 0.5, indexing="ij")
+    x1, y1, x2, y2 = corners.T[:, :, None, None]
+    return Target(
+        boxes=corners,
+        labels=torch.arange(len(boxes)) % 3,
+        masks=(x > x1) & (x < x2) & (y > y1) & (y < y2) & (x > 24),
+        iscrowd=torch.tensor(crowd or [False] * len(boxes), dtype=torch.bool),
+        image_id=1,
+        size=(64, 96),
+    )
+
+
+def check_finite(terms: dict[str, Tensor], predictions: Predictions) -> None:
+    assert set(terms) >= {"box", "class", "mask", "semantic"}
+    torch.stack(list(terms.values())).sum().backward()
+    for term in terms.values():
+        assert torch.isfinite(term)
+    for name, value in predictions._asdict().items():
+        if isinstance(value, Tensor) and value.requires_grad:
+            assert value.grad is not None, name
+            assert torch.isfinite(value.grad).all(), name
+
+
+class SmallMaskIou(nn.Sequential):
+    """A mask IoU network for small masks and 3 classes."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        super().__init__(nn.Conv2d(1, 3, 3, stride=2), nn.AdaptiveMaxPool2d(1), nn.Flatten())
+
+
+EMPTY = make_target()
+OBJECTS = make_target([10, 10, 60, 50], [50, 20, 90, 62])
+CROWDS = make_target([0, 0, 60, 60], crowd=[True])
+NO_MASK = make_target([2, 2, 20, 20])  # all of it in the quarter without mask pixels
+
+
+@pytest.mark.parametrize("targets", [[EMPTY, OBJECTS], [EMPTY, EMPTY], [CROWDS, CROWDS], [NO_MASK, EMPTY]])
+@pytest.mark.parametrize("classification", [HardNegativeCrossEntropy(), SoftmaxFocalLoss()])
+def test_loss_and_gradients_are_finite_without_objects_or_pixels(targets, classification):
+    predictions = make_predictions(2)
+    network = SmallMaskIou()
+    terms = YolactLoss(classification)(predictions, targets, network)
+    check_finite(terms, predictions)
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_images_without_objects_leave_only_the_semantic_term():
+    predictions = make_predictions(2)
+    terms = YolactLoss(HardNegativeCrossEntropy())(predictions, [EMPTY, CROWDS])
+    assert terms["box"].item() == terms["class"].item() == terms["mask"].item() == 0
+    expected = (
+        F.softplus(predictions.semantic_logits).sum() / (8 * 12) / 2
+    )  # nothing is there: all truth is 0
+    torch.testing.assert_close(terms["semantic"], expected)
+
+
+def test_crowd_regions_may_stand_anywhere():
+    predictions = make_predictions(1)
+    loss = YolactLoss(HardNegativeCrossEntropy())
+    target = make_target([10, 10, 60, 50], [50, 20, 90, 62], [30, 0, 96, 40], crowd=[False, False, True])
+    order = [2, 1, 0]
+    turned = target.copy()
+    for key in ("boxes", "labels", "masks", "iscrowd"):
+        turned[key] = target[key][order]
+    first, second = loss(predictions, [target]), loss(predictions, [turned])
+    for name, term in first.items():
+        torch.testing.assert_close(term, second[name])
+
+
+def test_masks_at_the_prototypes_resolution_give_the_same_loss():
+    predictions = make_predictions(1)
+    loss = YolactLoss(HardNegativeCrossEntropy())
+    small = OBJECTS.copy()
+    small["masks"] = resize_masks(OBJECTS["masks"], (16, 24))
+    small["semantic_masks"] = resize_masks(OBJECTS["masks"], (8, 12))
+    first, second = loss(predictions, [OBJECTS]), loss(predictions, [small])
+    assert {name: term.item() for name, term in first.items()} == {
+        name: term.item() for name, term in second.items()
+    }
+
+
+def test_terms_are_weighted():
+    predictions = make_predictions(1)
+    network = SmallMaskIou()
+    plain = {f"{name}_weight": 1.0 for name in ("box", "class", "mask", "semantic", "mask_iou")}
+    loss = YolactLoss(HardNegativeCrossEntropy(), min_mask_area=1, **plain)(predictions, [OBJECTS], network)
+    for name, term in loss.items():
+        weighted = YolactLoss(
+            HardNegativeCrossEntropy(), min_mask_area=1, **(plain | {f"{name}_weight": 3.0})
+        )
+        expected = {key: value.item() * (3 if key == name else 1) for key, value in loss.items()}
+        given = {key: value.item() for key, value in weighted(predictions, [OBJECTS], network).items()}
+        assert given == pytest.approx(expected, rel=1e-6)
+        assert term.item() > 0
+
+
+def test_half_precision_is_computed_in_float32():
+    predictions = make_predictions(2)
+    halved = predictions._replace(
+        **{
+            name: value.detach().bfloat16().requires_grad_()
+            for name, value in predictions._asdict().items()
+            if isinstance(value, Tensor) and name != "anchors"
+        }
+    )
+    exact = halved._replace(
+        **{
+            name: value.detach().float().requires_grad_()
+            for name, value in halved._asdict().items()
+            if isinstance(value, Tensor) and name != "anchors"
+        }
+    )
+    network = SmallMaskIou()
+    loss = YolactLoss(HardNegativeCrossEntropy())
+    expected = loss(exact, [OBJECTS, EMPTY], network)
+    with torch.autocast("cpu", torch.bfloat16):
+        given = loss(halved, [OBJECTS, EMPTY], network)
+    for name, term in given.items():
+        assert term.dtype == torch.float32
+        torch.testing.assert_close(term, expected[name], rtol=1e-6, atol=0)
+    check_finite(given, halved)
+
+
+def test_without_semantic_branch_there_is_no_semantic_term():
+    predictions = make_predictions(1)._replace(semantic_logits=None)
+    assert set(YolactLoss(HardNegativeCrossEntropy())(predictions, [OBJECTS])) == {"box", "class", "mask"}

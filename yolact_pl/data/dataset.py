@@ -1,0 +1,159 @@
+"""Samples: pictures with what is known of them, ready for the network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from yolact_pl.data.annotations import Annotations
+from yolact_pl.data.image_file import ImageError, read_image
+from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
+from yolact_pl.data.resize import resize_image
+from yolact_pl.data.sampler import SampleKey, sample_generator
+from yolact_pl.data.transforms import Augmentation
+from yolact_pl.data.window import Window
+from yolact_pl.structures import ImageInfo, Target
+
+MIN_BOX_SIDE = 1.0
+"""Objects of which less than this is left, in pixels of the network's input, are not trained on: a prototype pixel
+covers 4 x 4 of them. (The published filter at 4/550 compares with pixels and so leaves out none.)"""
+
+Key = TypeVar("Key")
+Info = TypeVar("Info", bound=ImageInfo)
+
+
+class ImageDataset(Dataset[tuple[Tensor, Info]], Generic[Key, Info]):
+    """What training and evaluation samples share: where images come from, and what becomes of unreadable ones.
+
+    Args:
+        annotations: of the set.
+        folder: of the image files.
+        image_size: (height, width) of the samples.
+    """
+
+    def __init__(self, annotations: Annotations, folder: str | Path, *, image_size: tuple[int, int]) -> None:
+        self.annotations = annotations
+        self.folder = Path(folder)
+        self.image_size = image_size
+
+    def __len__(self) -> int:
+        return self.annotations.num_images
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Info]:
+        raise NotImplementedError
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[tuple[Tensor, Info]] | ImageError:
+        """A batch of samples; or the error, as a value, because raised it would arrive as a worker's stack trace."""
+        try:
+            return [self[key] for key in keys]
+        except ImageError as error:
+            return error
+
+    def read(self, index: int) -> np.ndarray:
+        """The image at a position, uint8 [H, W, 3] RGB."""
+        return read_image(self.folder / self.annotations.file_name(index), self.annotations.size(index))
+
+
+class TrainDataset(ImageDataset[SampleKey, Target]):
+    """Augmented images, uint8 [3, H, W], with targets whose masks have the sizes that the loss needs.
+
+    Objects whose centre is not shown, or of which less than `MIN_BOX_SIDE` is left, are dropped.
+
+    Args:
+        annotations, folder, image_size: see `ImageDataset`.
+        augment: chooses what is shown of an image, and how.
+        seed: of the augmentation.
+    """
+
+    def __init__(
+        self,
+        annotations: Annotations,
+        folder: str | Path,
+        *,
+        image_size: tuple[int, int],
+        augment: Augmentation,
+        seed: int = 0,
+        keep_empty_images: bool = True,
+    ) -> None:
+        super().__init__(annotations, folder, image_size=image_size)
+        self.augment = augment
+        self.seed = seed
+        num_objects = np.diff(annotations.row_starts)
+        self.indices = np.flatnonzero(keep_empty_images | (num_objects > 0))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Target]:
+        index = int(self.indices[key[1]])
+        rng = sample_generator(self.seed, key)
+        known, image = self.annotations, self.read(index)
+        rows = known.rows(index)
+        boxes, iscrowd = known.boxes[rows], known.iscrowd[rows]
+        window = self.augment.window(known.size(index), boxes, iscrowd, rng)
+        pixels = self._show(image, window, rng)
+        shown = window.map_boxes(boxes, self.image_size)
+        large = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
+        kept = np.flatnonzero(large & window.contains_centres(boxes))
+        sizes = [prototype_size(self.image_size), semantic_size(self.image_size)]
+        masks, semantic_masks = rasterize(known, kept + rows.start, window, sizes)
+        return to_planes(pixels), Target(
+            boxes=torch.from_numpy(shown[kept]),
+            labels=torch.from_numpy(known.labels[rows][kept]),
+            masks=torch.from_numpy(masks),
+            semantic_masks=torch.from_numpy(semantic_masks),
+            iscrowd=torch.from_numpy(iscrowd[kept]),
+            image_id=int(known.image_ids[index]),
+            size=known.size(index),
+        )
+
+    def _show(self, image: np.ndarray, window: Window, rng: np.random.Generator) -> np.ndarray:
+        """The pixels [H, W, 3] of the input; what fills the outside of the picture is not recoloured."""
+        part, (rows, columns) = window.cut(image, self.image_size)
+        if part.size:
+            part = self.augment.recolour(part, rng)
+        if part.shape[:2] == self.image_size:
+            return part
+        pixels = np.full((*self.image_size, 3), self.augment.fill, np.uint8)
+        pixels[rows, columns] = part
+        return pixels
+
+
+class EvaluationDataset(ImageDataset[int, ImageInfo]):
+    """Images as they are evaluated, float32 [3, H, W], only resized; the evaluation reads the objects itself."""
+
+    def __getitem__(self, key: int) -> tuple[Tensor, ImageInfo]:
+        pixels = to_planes(resize_image(self.read(key), self.image_size))
+        return pixels, ImageInfo(
+            image_id=int(self.annotations.image_ids[key]), size=self.annotations.size(key)
+        )
+
+    def target(self, image_id: int) -> Target:
+        """What is known of an image, in its own pixels with masks at full size: to be looked at."""
+        known = self.annotations
+        index = int(np.flatnonzero(known.image_ids == image_id)[0])
+        rows = known.rows(index)
+        masks = np.zeros((rows.stop - rows.start, *known.size(index)), np.uint8)
+        for mask, row in zip(masks, range(rows.start, rows.stop), strict=True):
+            mask[:] = known.mask(row)
+        return Target(
+            boxes=torch.from_numpy(known.boxes[rows].copy()),
+            labels=torch.from_numpy(known.labels[rows].copy()),
+            masks=torch.from_numpy(masks.view(bool)),
+            iscrowd=torch.from_numpy(known.iscrowd[rows].copy()),
+            image_id=image_id,
+            size=known.size(index),
+        )
+
+
+def to_planes(pixels: np.ndarray) -> Tensor:
+    """[H, W, 3] to [3, H, W]."""
+    planes = np.empty((3, *pixels.shape[:2]), pixels.dtype)
+    for channel, plane in enumerate(planes):
+        cv2.extractChannel(pixels, channel, plane)
+    return torch.from_numpy(planes)

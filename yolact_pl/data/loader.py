@@ -1,0 +1,108 @@
+"""Batches out of data workers."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from yolact_pl.data.image_file import ImageError
+from yolact_pl.data.sampler import TrainSampler
+from yolact_pl.structures import Batch, ImageInfo
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """A batch on its way out of a worker: the tensors of all its objects in one piece each.
+
+    Each tensor that leaves a worker costs a file descriptor; a list of targets would soon use up what a process may
+    have.
+    """
+
+    images: Tensor
+    """[B, 3, H, W]."""
+    image_ids: list[int]
+    sizes: list[tuple[int, int]]
+    counts: list[int]
+    """Objects of each image."""
+    objects: dict[str, Tensor]
+    """The tensors of the targets by name, the rows of all images one after the other."""
+
+    def pin_memory(self) -> "PackedBatch":
+        """DataLoader's call, when the device asks for page-locked memory."""
+        objects = {name: tensor.pin_memory() for name, tensor in self.objects.items()}
+        return replace(self, images=self.images.pin_memory(), objects=objects)
+
+    def unpack(self) -> Batch:
+        """Images and one target each; targets of evaluation batches hold no tensors."""
+        parts = {name: tensor.split(self.counts) for name, tensor in self.objects.items()}
+        targets = [
+            {name: part[i] for name, part in parts.items()} | {"image_id": image_id, "size": size}
+            for i, (image_id, size) in enumerate(zip(self.image_ids, self.sizes, strict=True))
+        ]
+        return self.images, cast(Any, targets)
+
+
+def pack(samples: Sequence[tuple[Tensor, ImageInfo]] | ImageError) -> PackedBatch | ImageError:
+    """Collate samples of `ImageDataset`; an error passes through."""
+    if isinstance(samples, ImageError):
+        return samples
+    images, infos = zip(*samples, strict=True)
+    names = [name for name, value in infos[0].items() if isinstance(value, Tensor)]
+    return PackedBatch(
+        images=torch.stack(images),
+        image_ids=[info["image_id"] for info in infos],
+        sizes=[info["size"] for info in infos],
+        counts=[len(info["labels"]) for info in infos] if names else [],
+        objects={name: torch.cat([info[name] for info in infos]) for name in names},
+    )
+
+
+def prepare_worker(worker_id: int) -> None:
+    """Runs in each worker as it starts."""
+    cv2.setNumThreads(0)  # there is a worker for each core already
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the main process's to handle, which may want to save
+
+
+class ImageLoader(DataLoader[Any]):
+    """A DataLoader over an `ImageDataset`, made with `collate_fn=pack`, that gives batches of `structures`.
+
+    Raises:
+        ImageError: when an image could not be read, in the words of the worker that met it.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, ImageError):
+                raise batch
+            yield batch.unpack()
+
+
+class TrainLoader(ImageLoader):
+    """An `ImageLoader` over a `TrainSampler` that can say where in the epoch it is, and go on from there.
+
+    Lightning keeps its state in checkpoints. What workers have loaded ahead does not count, and skipping costs
+    nothing, since it happens among indices.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Workers start with the first batch asked for: Lightning asks for the iterator before it says which epoch
+        # it is. Each batch is counted before it is used, since checkpoints at the end of its step have to count it.
+        for batch in super().__iter__():
+            if isinstance(self.sampler, TrainSampler):
+                self.sampler.advance()
+            yield batch
+        if isinstance(self.sampler, TrainSampler):
+            self.sampler.set_epoch(self.sampler.epoch + 1)
+
+    def state_dict(self) -> dict[str, int]:
+        """The sampler's position; nothing if Lightning has put another sampler here (`overfit_batches`)."""
+        return self.sampler.state_dict() if isinstance(self.sampler, TrainSampler) else {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        if isinstance(self.sampler, TrainSampler):
+            self.sampler.load_state_dict(state)

@@ -1,0 +1,84 @@
+"""Which images come when, and on which process."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+SampleKey = tuple[int, int]
+"""(epoch, index of the image): with the seed, all that the randomness of a sample depends on."""
+
+
+class TrainSampler(Sampler[SampleKey]):
+    """A new permutation of the images each epoch, shared out to the processes batch by batch.
+
+    The total batch number k of an epoch is the stretch k of the permutation whatever the number of processes, and
+    each takes a contiguous part of it. Too little for a total batch at an epoch's end is left out; a set smaller than
+    one total batch is repeated to fill it.
+
+    Args:
+        num_images: of the set, at least 1.
+        batch_size: images of one process in a step.
+        seed: of the permutations.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self, num_images: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.total_batch = batch_size * world_size
+        self.epoch = 0
+        self.samples_done = 0
+        """Of this epoch, by all processes together: where iteration starts."""
+
+    def __len__(self) -> int:
+        """Samples of a whole epoch on this process."""
+        return max(self.num_images // self.total_batch, 1) * self.batch_size
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        epoch = self.epoch
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.num_images)
+        order = np.resize(order, max(self.num_images, self.total_batch))
+        for start in range(self.samples_done, len(order) - self.total_batch + 1, self.total_batch):
+            first = start + self.rank * self.batch_size
+            yield from ((epoch, index) for index in order[first : first + self.batch_size].tolist())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning's call at the start of an epoch; the epoch that is under way goes on where it stands."""
+        if epoch != self.epoch:
+            self.epoch, self.samples_done = epoch, 0
+
+    def advance(self) -> None:
+        """One total batch was handed out."""
+        self.samples_done += self.total_batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The position, in numbers that hold for any number of processes."""
+        return {"epoch": self.epoch, "samples_done": self.samples_done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.epoch, self.samples_done = state["epoch"], state["samples_done"]
+
+
+class ShareSampler(Sampler[int]):
+    """Every `world_size`-th image in order, none twice: the shares of the processes differ by one at most."""
+
+    def __init__(self, num_images: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self._share = range(rank, num_images, world_size)
+
+    def __len__(self) -> int:
+        return len(self._share)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._share)
+
+
+def sample_generator(seed: int, key: SampleKey) -> np.random.Generator:
+    """All randomness of one sample."""
+    # A spawn key, since (seed, epoch, 0) as entropy would repeat the numbers of the permutation, (seed, epoch).
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
