@@ -58,16 +58,26 @@ def describes_itself(content: Mapping[str, Any]) -> bool:
 
 
 def _check_description(content: Mapping[str, Any], origin: str) -> None:
-    expected = {"network": dict, "class_names": list, "category_ids": list, "image_size": list, "config": dict}
+    expected = {
+        "network": dict,
+        "class_names": list,
+        "category_ids": list,
+        "image_size": list,
+        "config": dict,
+    }
     entry = content[ENTRY]
     if not isinstance(entry, dict) or not isinstance(content.get("state_dict"), dict):
-        raise CheckpointError(f"checkpoint {origin}: has no weights, or does not say what network they are of")
+        raise CheckpointError(
+            f"checkpoint {origin}: has no weights, or does not say what network they are of"
+        )
     wrong = [key for key, kind in expected.items() if not isinstance(entry.get(key), kind)]
     if wrong:
         raise CheckpointError(f"checkpoint {origin}: its description has no usable {wrong[0]}")
     for key, value in content["state_dict"].items():
         if not isinstance(value, Tensor):
-            raise CheckpointError(f"checkpoint {origin}: weight {key} is a {type(value).__name__}, not a tensor")
+            raise CheckpointError(
+                f"checkpoint {origin}: weight {key} is a {type(value).__name__}, not a tensor"
+            )
     if len(entry["class_names"]) != len(entry["category_ids"]):
         raise CheckpointError(
             f"checkpoint {origin}: has {len(entry['class_names'])} class names for "
@@ -149,7 +159,9 @@ def build_network(tree: dict[str, Any], *, origin: str = "description") -> nn.Mo
             try:
                 return target(**arguments)
             except (TypeError, ValueError, RuntimeError) as error:
-                raise CheckpointError(f"checkpoint {origin}: {target.__name__} cannot be built: {error}") from error
+                raise CheckpointError(
+                    f"checkpoint {origin}: {target.__name__} cannot be built: {error}"
+                ) from error
         if isinstance(node, list):
             return [build(value) for value in node]
         return node

@@ -1,13 +1,14 @@
 """The released `.pth` files: which network they are of, and loading them under our names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from yolact_pl.checkpoints.description import build_network
+from yolact_pl.checkpoints.description import CheckpointError, build_network
+from yolact_pl.checkpoints.download import local_file
 from yolact_pl.models import darknet, resnet
 from yolact_pl.models.weight_files import RenameTable, load_exactly, read_tensors, rename_keys
 from yolact_pl.models.yolact import Yolact
@@ -64,19 +65,20 @@ def load_released(
     """The network of a released `.pth` file, with its weights, in evaluation mode.
 
     Args:
-        path: the file.
+        path: the file, or a name of `checkpoints.download.PUBLISHED_FILES`.
         image_size: side of the images it was trained on, see `released_image_size`.
         anchors: see `describe_released`.
 
     Raises:
-        ValueError: the file cannot be read, is not of a YOLACT network, or lacks weights or has too many.
+        CheckpointError: the file cannot be fetched or read, is not of a YOLACT network, lacks weights or has too many.
     """
+    path = local_file(path)
     state = read_tensors(path)
     size = released_image_size(path) if image_size is None else image_size
-    network = build_network(describe_released(state, source=path, image_size=size, anchors=anchors))
+    tree = describe_released(state, source=path, image_size=size, anchors=anchors)
+    network = build_network(tree, origin=str(path))
     assert isinstance(network, Yolact)
     load_released_weights(network, state, source=path)
-    network.backbone.pretrained = True
     return network.eval()
 
 
@@ -90,14 +92,15 @@ def released_image_size(path: str | Path) -> int:
 
 
 def load_released_weights(network: Yolact, state: Mapping[str, Tensor], *, source: str | Path) -> None:
-    """Fill a network with weights under their published names.
+    """Fill a network with weights under their published names; its backbone counts as pretrained then.
 
     Raises:
-        ValueError: weights that are missing, have no place or another shape; names the first few.
+        CheckpointError: weights that are missing, have no place or another shape; names the first few.
     """
     table = rename_table(state)
     renamed = rename_keys(state, table, dropped=DROPPED_KEYS, source=source)
     load_exactly(network, renamed, source=source, table=table)
+    network.backbone.pretrained = True
 
 
 def rename_table(state: Mapping[str, Tensor]) -> RenameTable:
@@ -110,7 +113,7 @@ def describe_released(
     state: Mapping[str, Tensor],
     *,
     source: str | Path,
-    image_size: int = REFERENCE_SIZE,
+    image_size: int | Sequence[int] = REFERENCE_SIZE,
     anchors: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The constructor calls of the network that weights are of, recognised from their names and shapes.
@@ -118,28 +121,30 @@ def describe_released(
     Args:
         state: weights under their published names.
         source: the file, for errors.
-        image_size: side of the images they were trained on; anchors grow with it.
+        image_size: side of the images they were trained on, or [height, width]; anchors grow with it.
         anchors: constructor call of the anchors. None takes those of the released weights: three octaves if a
             cell has nine anchors, the Pascal ones with 20 classes, the square COCO ones else.
 
     Raises:
-        ValueError: a weight that tells the architecture is missing or has an impossible shape.
+        CheckpointError: a weight that tells the architecture is missing or has an impossible shape.
     """
 
     def size(key: str) -> int:
         if key not in state or state[key].dim() == 0:
-            raise ValueError(f"{source}: no weight {key}; it is not a released YOLACT network, or cut short")
+            raise CheckpointError(
+                f"{source}: no weight {key}; it is not a released YOLACT network, or cut short"
+            )
         return state[key].shape[0]
 
     anchors_per_cell = size("prediction_layers.0.bbox_layer.bias") // 4
     if anchors_per_cell not in (3, 9) and (anchors is None or anchors_per_cell == 0):
-        raise ValueError(
+        raise CheckpointError(
             f"{source}: has {anchors_per_cell} anchors a cell; released weights have 3, or 9 "
             "(YOLACT++), so say which anchors it was trained with"
         )
     num_classes = size("prediction_layers.0.conf_layer.bias") // anchors_per_cell - 1
     if num_classes < 1:
-        raise ValueError(f"{source}: prediction_layers.0.conf_layer.bias is too short for any class")
+        raise CheckpointError(f"{source}: prediction_layers.0.conf_layer.bias is too short for any class")
     return {
         "_target_": "yolact_pl.models.yolact.Yolact",
         "backbone": _describe_darknet() if _is_darknet(state) else _describe_resnet(state, source=source),
@@ -171,7 +176,9 @@ def _describe_resnet(state: Mapping[str, Tensor], *, source: str | Path) -> dict
             if match[3].startswith("conv2.conv_offset_mask."):
                 deformable[stage].add(block)
     if not all(blocks):
-        raise ValueError(f"{source}: has no backbone that is known (ResNet or DarkNet-53), or is cut short")
+        raise CheckpointError(
+            f"{source}: has no backbone that is known (ResNet or DarkNet-53), or is cut short"
+        )
     # The first and the second deformable block of the longest stage are one interval apart.
     most = sorted(max(deformable, key=len))
     return {
@@ -183,7 +190,9 @@ def _describe_resnet(state: Mapping[str, Tensor], *, source: str | Path) -> dict
     }
 
 
-def _describe_anchors(anchors_per_cell: int, num_classes: int, image_size: int) -> dict[str, Any]:
+def _describe_anchors(
+    anchors_per_cell: int, num_classes: int, image_size: int | Sequence[int]
+) -> dict[str, Any]:
     plus = anchors_per_cell == 9
     pascal = not plus and num_classes == 20
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from yolact_pl.data.coco_json import DataError, Table, load_json
+from yolact_pl.data.coco_json import DataError, Table, load_json, no_garbage_collection
 from yolact_pl.data.drops import Drops, Reason
 from yolact_pl.data.image_file import MAX_PIXELS
 from yolact_pl.data.segmentations import Outlines, mask_api, read_segmentations, starts
@@ -101,6 +101,7 @@ class Annotations:
         return mask_api.decode(self.rle(j))
 
 
+@no_garbage_collection()
 def read_annotations(path: str | Path, images_folder: str | Path | None = None) -> Annotations:
     """Read and check a COCO-format file; degenerate annotations are dropped and counted in one logged line.
 

@@ -1,5 +1,6 @@
 """Segmentations of a COCO file, polygons and run-length codes, in flat arrays."""
 
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pycocotools.mask
 
 from yolact_pl.data import rle
-from yolact_pl.data.coco_json import Table
+from yolact_pl.data.coco_json import DataError, Table
 from yolact_pl.data.drops import Drops, Reason
 
 mask_api: Any = pycocotools.mask  # its own annotations are narrower than what it takes
@@ -57,7 +58,11 @@ def read_segmentations(table: Table, sizes: np.ndarray, drops: Drops) -> tuple[O
     """
     rings, owners, codes = _split(table, sizes, drops)
     lengths = np.fromiter(map(len, rings), np.int64, len(rings))
-    numbers = table.flat_numbers(rings, owners, "segmentation", _POLYGON_FORM)
+    numbers = np.frombuffer(b"".join(rings), np.float64)
+    del rings
+    for position in np.flatnonzero(~np.isfinite(numbers))[:1]:
+        row = owners[np.searchsorted(np.cumsum(lengths), position, side="right")]
+        raise _malformed(table, int(row))
     reasons = _judge_rings(numbers, lengths, sizes[owners])
 
     good = reasons == 0
@@ -91,17 +96,15 @@ def starts(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def _split(
-    table: Table, sizes: np.ndarray, drops: Drops
-) -> tuple[list[list[Any]], np.ndarray, dict[int, bytes]]:
+def _split(table: Table, sizes: np.ndarray, drops: Drops) -> tuple[list[array], np.ndarray, dict[int, bytes]]:
     """All rings, the row of each, and the sound codes by row."""
-    rings: list[list[Any]] = []
+    rings: list[array] = []
     counts = np.zeros(len(table), np.int64)
     codes = {}
     for row, segmentation in enumerate(table.column("segmentation")):
         if type(segmentation) is list and segmentation:
-            if set(map(type, segmentation)) != {list}:
-                raise table.error(row, 'has a malformed "segmentation"', f"it must be {_POLYGON_FORM}")
+            if set(map(type, segmentation)) != {array}:
+                raise _malformed(table, row)
             rings += segmentation
             counts[row] = len(segmentation)
         elif type(segmentation) is dict:
@@ -113,7 +116,7 @@ def _split(
         elif segmentation is None or segmentation == []:
             drops.add(row, Reason.NO_SEGMENTATION)
         else:
-            raise table.error(row, 'has a malformed "segmentation"', f"it must be {_POLYGON_FORM}")
+            raise _malformed(table, row)
     return rings, np.repeat(np.arange(len(table)), counts), codes
 
 
@@ -145,11 +148,19 @@ def _read_code(segmentation: dict[str, Any], size: tuple[int, int]) -> bytes | R
 def _judge_rings(numbers: np.ndarray, lengths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Why each ring cannot be used, [rings] int8; 0 if it can."""
     reasons = np.zeros(len(lengths), np.int8)
-    # Rasterising takes time and memory in proportion to a ring's extent, so it must stay near the image.
-    ring = np.repeat(np.arange(len(lengths)), lengths)
-    is_y = (np.arange(len(numbers)) - np.repeat(starts(lengths)[:-1], lengths)) % 2
-    extent = sizes[ring, 1 - is_y]
-    reasons[ring[(numbers < -extent) | (numbers > 2 * extent)]] = Reason.FAR_OUTSIDE
     reasons[lengths % 2 == 1] = Reason.ODD_COORDINATES
     reasons[lengths < 6] = Reason.FEW_POINTS
+    whole = np.flatnonzero(reasons == 0)
+    if len(whole) > 0:
+        # Rasterising takes time and memory in proportion to a ring's extent, so it must stay near the image.
+        points = numbers[np.repeat(reasons == 0, lengths)].reshape(-1, 2)
+        first = starts(lengths[whole] // 2)[:-1]
+        extents = sizes[whole, ::-1]
+        far = np.minimum.reduceat(points, first) < -extents
+        far |= np.maximum.reduceat(points, first) > 2 * extents
+        reasons[whole[far.any(axis=1)]] = Reason.FAR_OUTSIDE
     return reasons
+
+
+def _malformed(table: Table, row: int) -> DataError:
+    return table.error(row, 'has a malformed "segmentation"', f"it must be {_POLYGON_FORM}")

@@ -1,0 +1,239 @@
+"""Lightning's view of a data set."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningDataModule
+from pytorch_lightning.accelerators.cpu import CPUAccelerator
+
+from yolact_pl.data.annotations import Annotations, DataError, read_annotations
+from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
+from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker
+from yolact_pl.data.sampler import ShareSampler, TrainSampler
+from yolact_pl.data.transforms import Augmentation
+from yolact_pl.structures import Target
+
+MAX_WORKERS = 8
+
+
+class CocoDataModule(LightningDataModule):
+    """Training and validation images of a data set in COCO format.
+
+    Files are read when they are first needed, once; `check` reads and checks all that a stage needs, so that wrong
+    data is told before anything else starts.
+
+    Args:
+        train_json: annotation file; None if the set is only evaluated.
+        train_images: folder of its images.
+        val_json: annotation file, also one that only lists images; None for training without validation.
+        val_images: folder of its images.
+        image_size: of the network's input in pixels, one number for a square or (height, width).
+        batch_size: images of one device in a step.
+        augment: of the training images.
+        num_workers: processes that load images, for each device; `auto` asks the machine.
+        seed: of the order of the images and of the augmentation.
+        keep_empty_images: train on images without annotations too.
+    """
+
+    def __init__(
+        self,
+        *,
+        train_json: str | Path | None,
+        train_images: str | Path | None,
+        val_json: str | Path | None,
+        val_images: str | Path | None,
+        image_size: int | Sequence[int],
+        batch_size: int,
+        augment: Augmentation,
+        num_workers: int | str = "auto",
+        seed: int = 0,
+        keep_empty_images: bool = True,
+    ) -> None:
+        super().__init__()
+        self.image_size = _pair(image_size)
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size}: expected at least 1 image.")
+        if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
+            raise ValueError(
+                f"num_workers={num_workers}: expected auto or a number of processes, 0 for none."
+            )
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.augment = augment
+        self.seed = seed
+        self.keep_empty_images = keep_empty_images
+        self._paths = {"train": (train_json, train_images), "val": (val_json, val_images)}
+        self._annotations: dict[str, Annotations] = {}
+        self._train: TrainDataset | None = None
+
+    def check(self, stage: str) -> None:
+        """Read and check what `fit` or `validate` needs.
+
+        Raises:
+            DataError: in one sentence, which file is wrong and how.
+        """
+        if stage == "fit":
+            self._train_set()
+        if self.has_validation:
+            self._read("val")
+        elif stage != "fit":
+            raise DataError("no validation set is given; set val_json and val_images.")
+        if len(self._annotations) == 2:
+            _check_same_categories(self._annotations["train"], self._annotations["val"])
+
+    def setup(self, stage: str) -> None:
+        """Lightning's call before a stage."""
+        self.check(stage)
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether a validation set is given."""
+        return self._paths["val"][0] is not None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names by label."""
+        return tuple(self._any().class_names)
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """The annotation file's category id of each label."""
+        return tuple(self._any().category_ids)
+
+    @property
+    def num_classes(self) -> int:
+        """Without background."""
+        return len(self.classes)
+
+    @property
+    def train_size(self) -> int:
+        """Training images of one epoch, on all devices together."""
+        return len(self._train_set())
+
+    @property
+    def val_size(self) -> int:
+        """Validation images, 0 without a validation set."""
+        return self._read("val").num_images if self.has_validation else 0
+
+    @property
+    def val_annotations(self) -> Path:
+        """The annotation file that validation counts against."""
+        return self._read("val").path
+
+    def val_target(self, image_id: int) -> Target:
+        """What is known of a validation image, in its own pixels with masks at full size."""
+        return self._val_set().target(image_id)
+
+    def train_dataloader(self) -> TrainLoader:
+        """Batches of augmented images, uint8."""
+        dataset = self._train_set()
+        rank, world_size = self._rank()
+        sampler = TrainSampler(
+            len(dataset), self.batch_size, seed=self.seed, rank=rank, world_size=world_size
+        )
+        options = self._loader_options()
+        keep = options["num_workers"] > 0
+        return TrainLoader(dataset, sampler=sampler, drop_last=True, persistent_workers=keep, **options)
+
+    def val_dataloader(self) -> ImageLoader | list[ImageLoader]:
+        """Batches of resized images, float32; no loader without a validation set."""
+        if not self.has_validation:
+            return []
+        rank, world_size = self._rank()
+        sampler = ShareSampler(self.val_size, rank=rank, world_size=world_size)
+        return ImageLoader(self._val_set(), sampler=sampler, **self._loader_options())
+
+    def _train_set(self) -> TrainDataset:
+        if self._train is None:
+            known = self._read("train")
+            if known.num_annotations == 0:
+                why = f" ({known.summary})" if known.summary else ""
+                raise DataError(
+                    f"{known.path} has no usable annotation to train on{why}; choose another file."
+                )
+            self._train = TrainDataset(
+                known,
+                self._folder("train"),
+                image_size=self.image_size,
+                augment=self.augment,
+                seed=self.seed,
+                keep_empty_images=self.keep_empty_images,
+            )
+        return self._train
+
+    def _val_set(self) -> EvaluationDataset:
+        return EvaluationDataset(self._read("val"), self._folder("val"), image_size=self.image_size)
+
+    def _folder(self, split: str) -> Path:
+        folder = self._paths[split][1]
+        if folder is None:
+            raise DataError(f"{split}_images is not set; give the folder with the images of {split}_json.")
+        return Path(folder)
+
+    def _read(self, split: str) -> Annotations:
+        if split not in self._annotations:
+            path = self._paths[split][0]
+            if path is None:
+                raise DataError(f"{split}_json is not set; give the annotation file.")
+            self._annotations[split] = read_annotations(path, self._folder(split))
+        return self._annotations[split]
+
+    def _any(self) -> Annotations:
+        """A file that knows the categories, if possible one that has been read already."""
+        for split in ("train", "val"):
+            if split in self._annotations:
+                return self._annotations[split]
+        return self._read("val" if self._paths["train"][0] is None else "train")
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _loader_options(self) -> dict[str, Any]:
+        on_cpu = self.trainer is None or isinstance(self.trainer.accelerator, CPUAccelerator)
+        processes = max(self.trainer.num_devices, 1) if self.trainer else 1
+        workers = self.num_workers
+        if isinstance(workers, str):
+            workers = default_workers(processes, on_cpu=on_cpu)
+        return {
+            "batch_size": self.batch_size,
+            "num_workers": workers,
+            "collate_fn": pack,
+            "pin_memory": not on_cpu,
+            "worker_init_fn": prepare_worker,
+            "prefetch_factor": 4 if workers else None,
+        }
+
+
+def default_workers(processes: int, *, on_cpu: bool) -> int:
+    """Data workers for each of the processes that train on this machine.
+
+    A network on the CPU is much slower than the loading of its images, so that one worker is enough to hide it.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    share = cores // processes
+    if on_cpu:
+        return min(1, max(share - 1, 0))
+    return min(MAX_WORKERS, max(share, 1))
+
+
+def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:
+    """(height, width)."""
+    numbers = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(numbers) != 2 or not all(isinstance(side, int) and side > 0 for side in numbers):
+        raise ValueError(f"image_size={image_size}: expected one number of pixels or [height, width].")
+    return numbers[0], numbers[1]
+
+
+def _check_same_categories(train: Annotations, val: Annotations) -> None:
+    if (train.category_ids, train.class_names) == (val.category_ids, val.class_names):
+        return
+    categories = [set(zip(known.category_ids, known.class_names, strict=True)) for known in (train, val)]
+    different = min(categories[0] ^ categories[1])
+    where = train.path if different in categories[0] else val.path
+    raise DataError(
+        f"{train.path} and {val.path} have different categories (category {different[0]}, {different[1]!r}, is only "
+        f"in {where}); give both the same list."
+    )
