@@ -40,12 +40,13 @@ class YolactModule(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)  # faster convolutions on CPU and GPU
         self.loss = loss
         self.postprocess = postprocess
         self.schedule = schedule
         self.description = description
         self.seed = seed
+        self.batch_norm_frozen = freeze_bn
         if freeze_bn:
             freeze_batch_norm(network)
 

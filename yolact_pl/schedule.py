@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 
 from torch import nn
@@ -22,7 +23,9 @@ class Schedule:
         gamma: see `milestones`.
         warmup_steps: the rate rises linearly during these first steps. Not scaled with the batch.
         warmup_lr: the rate of step 0.
-        batch_size: the total batch (all devices, nodes and accumulated batches together) that the numbers above are meant for.
+        batch_size: the total batch (all devices, nodes and accumulated batches together) that the numbers
+            above are meant for.
+        start_step: the step of the schedule that the run begins with, see `starting_at`.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Schedule:
         warmup_steps: int = 500,
         warmup_lr: float = 1e-4,
         batch_size: int = PAPER_BATCH_SIZE,
+        start_step: int = 0,
     ) -> None:
         self.optimizer = optimizer
         self.lr = lr
@@ -45,9 +49,13 @@ class Schedule:
         self.warmup_steps = warmup_steps
         self.warmup_lr = warmup_lr
         self.batch_size = batch_size
+        self.start_step = start_step
 
     def scaled(self, batch_size: int) -> Schedule:
-        """The same schedule for another total batch: the rate grows with it, the steps shrink, the warm-up stays."""
+        """The same schedule for another total batch: the rate grows with it, the steps shrink.
+
+        The warm-up stays as it is.
+        """
         factor = batch_size / self.batch_size
         return Schedule(
             self.optimizer,
@@ -58,16 +66,38 @@ class Schedule:
             warmup_steps=self.warmup_steps,
             warmup_lr=self.warmup_lr,
             batch_size=batch_size,
+            start_step=self.start_step,
         )
 
+    def starting_at(self, step: int) -> Schedule:
+        """The same schedule, gone on with at a step after others were done elsewhere (see `start_step`).
+
+        Raises:
+            ValueError: the schedule is over by then.
+        """
+        if not 0 <= step < self.max_steps:
+            raise ValueError(
+                f"start_step={step}: the schedule has steps 0 to {self.max_steps - 1} at {self.batch_size} "
+                "images a step; give an earlier step, or a longer schedule.max_steps"
+            )
+        started = copy.copy(self)
+        started.start_step = step
+        return started
+
+    @property
+    def run_steps(self) -> int:
+        """Optimizer steps that are left for this run."""
+        return self.max_steps - self.start_step
+
     def lr_at(self, step: int) -> float:
-        """Learning rate in use at optimizer step `step`, the first one being 0."""
+        """Learning rate in use at optimizer step `step` of this run, the first one being 0."""
+        step += self.start_step
         if step <= self.warmup_steps and self.warmup_steps > 0:
             return self.warmup_lr + (self.lr - self.warmup_lr) * step / self.warmup_steps
         return self.lr * self.gamma ** sum(step >= milestone for milestone in self.milestones)
 
     def configure(self, parameters: Iterable[nn.Parameter]) -> tuple[Optimizer, LambdaLR]:
-        """The optimizer over the trainable parameters, and its learning rate scheduler (one tick an optimizer step)."""
+        """The optimizer over the trainable parameters, and its scheduler (one tick an optimizer step)."""
         optimizer = self.optimizer([p for p in parameters if p.requires_grad], lr=self.lr)
         return optimizer, LambdaLR(optimizer, lambda step: self.lr_at(step) / self.lr)
 
@@ -77,4 +107,5 @@ class Schedule:
         return (
             f"learning rate {self.lr:g} (warm-up {self.warmup_steps} steps from {self.warmup_lr:g}), "
             f"x{self.gamma:g} at steps {steps}, {self.max_steps:,} steps of {self.batch_size} images"
+            + (f", from step {self.start_step:,} on" if self.start_step else "")
         )

@@ -99,7 +99,7 @@ def test_no_network_and_no_cache_says_what_to_do(tmp_path: Path, monkeypatch: py
     def refuse(*args: object, **kwargs: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
     with pytest.raises(ValueError, match="no route to host") as error:
         ResNet((3, 4, 6, 3), weights="imagenet")
     message = str(error.value)

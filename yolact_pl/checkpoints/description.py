@@ -1,7 +1,8 @@
 """What a checkpoint says of itself, so that it can be used without the config that made it.
 
-A checkpoint of this project is a Lightning checkpoint with one more entry, `yolact_pl`, a dictionary of primitives. It
-holds the network as a tree of `_target_` constructor calls, and what is needed to read its answers.
+A checkpoint of this project is a Lightning checkpoint with one more entry, `yolact_pl`, a dictionary of
+primitives. It holds the network as a tree of `_target_` constructor calls, and what is needed to read its
+answers.
 """
 
 import importlib
@@ -21,6 +22,7 @@ ENTRY = "yolact_pl"
 _MODELS = "yolact_pl.models."
 _OPTIMIZERS = "torch.optim."
 _ROOMS = (_MODELS, "yolact_pl.losses.", "yolact_pl.postprocess.", "yolact_pl.schedule.", "yolact_pl.data.")
+_KINDS = {"network": dict, "class_names": list, "category_ids": list, "image_size": list, "config": dict}
 _RUNNING = ("trainer", "callbacks", "logger", "hydra")
 """Parts of a run's config that belong to that run, and are never taken from a checkpoint."""
 
@@ -43,8 +45,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Everything in a checkpoint file, read without running any code that is in it.
 
     Raises:
-        CheckpointError: no such file, or not a file that `torch.save` wrote, or one with other things than tensors and
-            plain values, or one of this project without what it needs to be used.
+        CheckpointError: no such file, or not a file that `torch.save` wrote, or one with other things than
+            tensors and plain values, or one of this project without what it needs to be used.
     """
     content = dict(read_content(path))
     if describes_itself(content):
@@ -58,19 +60,12 @@ def describes_itself(content: Mapping[str, Any]) -> bool:
 
 
 def _check_description(content: Mapping[str, Any], origin: str) -> None:
-    expected = {
-        "network": dict,
-        "class_names": list,
-        "category_ids": list,
-        "image_size": list,
-        "config": dict,
-    }
     entry = content[ENTRY]
     if not isinstance(entry, dict) or not isinstance(content.get("state_dict"), dict):
         raise CheckpointError(
             f"checkpoint {origin}: has no weights, or does not say what network they are of"
         )
-    wrong = [key for key, kind in expected.items() if not isinstance(entry.get(key), kind)]
+    wrong = [key for key, kind in _KINDS.items() if not isinstance(entry.get(key), kind)]
     if wrong:
         raise CheckpointError(f"checkpoint {origin}: its description has no usable {wrong[0]}")
     for key, value in content["state_dict"].items():
@@ -92,7 +87,7 @@ def _check_description(content: Mapping[str, Any], origin: str) -> None:
 
 
 def _targets(node: Any) -> Iterator[str]:
-    """What a tree of plain values would have called. An interpolation could hide a call, so it counts as one."""
+    """What a tree of plain values would have called; an interpolation counts, since it could hide a call."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "_target_":
@@ -124,8 +119,8 @@ def _check_own_class(target: str, origin: str) -> None:
     elif target.startswith(_ROOMS) and _class(target) is not None:
         return
     raise CheckpointError(
-        f"checkpoint {origin}: its config asks for {target}; only optimizers of torch and this project's networks, "
-        "losses, postprocess, schedules and data sets are built from checkpoints"
+        f"checkpoint {origin}: its config asks for {target}; only optimizers of torch and this project's "
+        "networks, losses, postprocess, schedules and data sets are built from checkpoints"
     )
 
 
@@ -147,7 +142,7 @@ def build_network(tree: dict[str, Any], *, origin: str = "description") -> nn.Mo
         origin: names the checkpoint in errors.
 
     Raises:
-        CheckpointError: something else than a network of this project is asked for, or its arguments are wrong.
+        CheckpointError: not a network of this project is asked for, or its arguments are wrong.
     """
 
     def build(node: Any) -> Any:
@@ -215,8 +210,8 @@ def check_weights(network: nn.Module, weights: dict[str, Tensor], origin: str) -
     if differing:
         name = differing[0]
         problems.append(
-            f"{len(differing)} weights have another shape (first: {name}, {tuple(weights[name].shape)} in the checkpoint, "
-            f"{tuple(own[name].shape)} here)"
+            f"{len(differing)} weights have another shape (first: {name}, "
+            f"{tuple(weights[name].shape)} in the checkpoint, {tuple(own[name].shape)} here)"
         )
     if problems:
         raise CheckpointError(

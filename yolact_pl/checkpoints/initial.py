@@ -26,14 +26,16 @@ _SHOWN = 4
 
 class _Source(NamedTuple):
     weights: dict[str, Tensor]
-    """By our names where there is one, else by the file's."""
+    """By our names."""
+    without_place: list[str]
+    """Names in the file for which there is none of ours."""
     class_names: list[str]
     named: bool
     """Whether the file says which classes it knows."""
 
 
 class _Rows(NamedTuple):
-    """Where a weight has rows for classes: `blocks` times, first the background if `background` is 1, then each class."""
+    """Where a weight has rows for classes: `blocks` times `background` (0 or 1) rows, then one a class."""
 
     blocks: int
     background: int
@@ -73,8 +75,9 @@ class InitialWeights(NamedTuple):
 def load_initial_weights(network: Yolact, source: str | Path, class_names: Sequence[str]) -> InitialWeights:
     """Load what fits of a checkpoint, ours or a released one; the rest of the network stays as it was built.
 
-    Of the weights that have rows for classes, the background's and those of the classes whose names are in the
-    checkpoint too are taken. If a file does not name its classes, and has as many as the network, they count as the same.
+    Of the weights that have rows for classes, the background's and those of the classes whose names are in
+    the checkpoint too are taken. If a file does not name its classes, and has as many as the network, they
+    count as the same.
 
     Args:
         network: to be trained.
@@ -84,7 +87,7 @@ def load_initial_weights(network: Yolact, source: str | Path, class_names: Seque
     Raises:
         CheckpointError: the file cannot be fetched or read, or nothing in it fits.
     """
-    weights, old_names, named = _read(local_file(source))
+    weights, without_place, old_names, named = _read(local_file(source))
     if not named and len(old_names) == len(class_names):
         old_names = list(class_names)
     own = network.state_dict()
@@ -97,16 +100,18 @@ def load_initial_weights(network: Yolact, source: str | Path, class_names: Seque
         elif name in own and value.shape == own[name].shape:
             fitting[name] = value
     if not any(value.is_floating_point() for value in fitting.values()):
+        theirs = [*without_place, *weights]
         raise CheckpointError(
-            f"init={source}: none of its {len(weights)} weights fits this network (first: {next(iter(weights), None)}); "
-            "give a checkpoint of a YOLACT network; the weights of a backbone alone belong to backbone.weights"
+            f"init={source}: none of its {len(theirs)} weights fits this network (first: "
+            f"{next(iter(theirs), None)}); give a checkpoint of a YOLACT network; the weights of a backbone "
+            "alone belong to backbone.weights"
         )
     network.load_state_dict({**own, **fitting})
     reused = [n for n in class_names if n in old_names] if rows.keys() & fitting.keys() else []
     report = InitialWeights(
         loaded=_listed(name for name in own if name in fitting),
         reinitialised=_listed(name for name in own if name not in fitting),
-        unused=_listed(name for name in weights if name not in fitting),
+        unused=_listed((*without_place, *(name for name in weights if name not in fitting))),
         reused_classes=tuple(reused),
         new_classes=tuple(name for name in class_names if name not in reused),
     )
@@ -121,15 +126,17 @@ def load_initial_weights(network: Yolact, source: str | Path, class_names: Seque
 def _read(path: Path) -> _Source:
     content = read_checkpoint(path)
     if describes_itself(content):
-        return _Source(network_weights(content), content[ENTRY]["class_names"], named=True)
+        return _Source(network_weights(content), [], content[ENTRY]["class_names"], named=True)
     state = named_tensors(content, source=path)
     table = rename_table(state)
-    weights = {rename_key(key, table) or key: value for key, value in state.items()}
+    renamed = {key: rename_key(key, table) for key in state}
+    without_place = [key for key, name in renamed.items() if name is None]
+    weights = {name: state[key] for key, name in renamed.items() if name is not None}
     logits, deltas = weights.get("head.class_logits.bias"), weights.get("head.box_deltas.bias")
     if logits is None or deltas is None or deltas.numel() < 4:
-        return _Source(weights, [], named=False)
+        return _Source(weights, without_place, [], named=False)
     classes = released_classes(logits.numel() // (deltas.numel() // 4) - 1)
-    return _Source(weights, list(classes.names), classes.known)
+    return _Source(weights, without_place, list(classes.names), classes.known)
 
 
 def _class_rows(network: Yolact) -> dict[str, _Rows]:
@@ -144,7 +151,7 @@ def _class_rows(network: Yolact) -> dict[str, _Rows]:
 def _merge(
     own: Tensor, old: Tensor, rows: _Rows, names: Sequence[str], old_names: Sequence[str]
 ) -> Tensor | None:
-    """`own` with the rows of `old` for the background and for the classes that both have; None if there are no such."""
+    """`own` with the rows of `old` for the background and for the classes that both have; None if none."""
     blocks, background = rows
     common = [(i, old_names.index(name)) for i, name in enumerate(names) if name in old_names]
     pairs = [(0, 0)] * background + [(i + background, j + background) for i, j in common]

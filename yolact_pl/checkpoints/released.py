@@ -70,7 +70,8 @@ def load_released(
         anchors: see `describe_released`.
 
     Raises:
-        CheckpointError: the file cannot be fetched or read, is not of a YOLACT network, lacks weights or has too many.
+        CheckpointError: the file cannot be fetched or read, is not of a YOLACT network, lacks weights or has
+            too many.
     """
     path = local_file(path)
     state = read_tensors(path)

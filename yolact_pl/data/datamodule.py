@@ -21,8 +21,8 @@ MAX_WORKERS = 8
 class CocoDataModule(LightningDataModule):
     """Training and validation images of a data set in COCO format.
 
-    Files are read when they are first needed, once; `check` reads and checks all that a stage needs, so that wrong
-    data is told before anything else starts.
+    Files are read once, when they are first needed; `check` reads and checks all that a stage needs, so that
+    wrong data is told before anything else starts.
 
     Args:
         train_json: annotation file; None if the set is only evaluated.
@@ -209,7 +209,7 @@ class CocoDataModule(LightningDataModule):
 def default_workers(processes: int, *, on_cpu: bool) -> int:
     """Data workers for each of the processes that train on this machine.
 
-    A network on the CPU is much slower than the loading of its images, so that one worker is enough to hide it.
+    A network on the CPU is much slower than the loading of its images: one worker is enough to hide it.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -234,6 +234,6 @@ def _check_same_categories(train: Annotations, val: Annotations) -> None:
     different = min(categories[0] ^ categories[1])
     where = train.path if different in categories[0] else val.path
     raise DataError(
-        f"{train.path} and {val.path} have different categories (category {different[0]}, {different[1]!r}, is only "
-        f"in {where}); give both the same list."
+        f"{train.path} and {val.path} have different categories (category {different[0]}, "
+        f"{different[1]!r}, is only in {where}); give both the same list."
     )

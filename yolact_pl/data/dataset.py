@@ -1,6 +1,5 @@
 """Samples: pictures with what is known of them, ready for the network."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from yolact_pl.data.annotations import Annotations
-from yolact_pl.data.image_file import ImageError, read_image
+from yolact_pl.data.image_file import read_image
 from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
 from yolact_pl.data.resize import resize_image
 from yolact_pl.data.sampler import SampleKey, sample_generator
@@ -20,15 +19,15 @@ from yolact_pl.data.window import Window
 from yolact_pl.structures import ImageInfo, Target
 
 MIN_BOX_SIDE = 1.0
-"""Objects of which less than this is left, in pixels of the network's input, are not trained on: a prototype pixel
-covers 4 x 4 of them. (The published filter at 4/550 compares with pixels and so leaves out none.)"""
+"""Objects of which less than this is left, in pixels of the network's input, are not trained on: a prototype
+pixel covers 4 x 4 of them. (The published filter at 4/550 compares with pixels and so leaves out none.)"""
 
 Key = TypeVar("Key")
 Info = TypeVar("Info", bound=ImageInfo)
 
 
 class ImageDataset(Dataset[tuple[Tensor, Info]], Generic[Key, Info]):
-    """What training and evaluation samples share: where images come from, and what becomes of unreadable ones.
+    """What training and evaluation share: where images come from.
 
     Args:
         annotations: of the set.
@@ -47,19 +46,12 @@ class ImageDataset(Dataset[tuple[Tensor, Info]], Generic[Key, Info]):
     def __getitem__(self, key: Key) -> tuple[Tensor, Info]:
         raise NotImplementedError
 
-    def __getitems__(self, keys: Sequence[Key]) -> list[tuple[Tensor, Info]] | ImageError:
-        """A batch of samples; or the error, as a value, because raised it would arrive as a worker's stack trace."""
-        try:
-            return [self[key] for key in keys]
-        except ImageError as error:
-            return error
-
     def read(self, index: int) -> np.ndarray:
         """The image at a position, uint8 [H, W, 3] RGB."""
         return read_image(self.folder / self.annotations.file_name(index), self.annotations.size(index))
 
 
-class TrainDataset(ImageDataset[SampleKey, Target]):
+class TrainDataset(ImageDataset[SampleKey | int, Target]):
     """Augmented images, uint8 [3, H, W], with targets whose masks have the sizes that the loss needs.
 
     Objects whose centre is not shown, or of which less than `MIN_BOX_SIDE` is left, are dropped.
@@ -68,6 +60,7 @@ class TrainDataset(ImageDataset[SampleKey, Target]):
         annotations, folder, image_size: see `ImageDataset`.
         augment: chooses what is shown of an image, and how.
         seed: of the augmentation.
+        keep_empty_images: also images without any annotation, which then only teach what is background.
     """
 
     def __init__(
@@ -89,7 +82,11 @@ class TrainDataset(ImageDataset[SampleKey, Target]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Target]:
+    def __getitem__(self, key: SampleKey | int) -> tuple[Tensor, Target]:
+        if isinstance(
+            key, int
+        ):  # Lightning's overfit_batches replaces the sampler: the same sample each epoch
+            key = (0, key)
         index = int(self.indices[key[1]])
         rng = sample_generator(self.seed, key)
         known, image = self.annotations, self.read(index)
@@ -125,7 +122,7 @@ class TrainDataset(ImageDataset[SampleKey, Target]):
 
 
 class EvaluationDataset(ImageDataset[int, ImageInfo]):
-    """Images as they are evaluated, float32 [3, H, W], only resized; the evaluation reads the objects itself."""
+    """Images as they are evaluated, float32 [3, H, W]: only resized, and without their objects."""
 
     def __getitem__(self, key: int) -> tuple[Tensor, ImageInfo]:
         pixels = to_planes(resize_image(self.read(key), self.image_size))

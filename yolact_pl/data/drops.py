@@ -64,5 +64,5 @@ class Drops:
 
 
 def _list_reasons(reasons: np.ndarray) -> str:
-    counts = np.bincount(reasons, minlength=len(Reason) + 1)
+    counts = np.bincount(reasons, minlength=len(Reason) + 1).tolist()
     return ", ".join(f"{counts[r]} {_WORDS[r][counts[r] > 1]}" for r in Reason if counts[r])

@@ -11,21 +11,31 @@ MAX_PIXELS = 178_000_000
 """Larger pictures are refused: decoded they take more than half a gigabyte each."""
 
 _ORIENTATION_TAG = 0x0112
-# Palettes, alpha and inks need a conversion that OpenCV leaves out or does without the file's own colour table.
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+# Palettes, alpha and inks need a conversion that OpenCV leaves out, or does without the colour table.
 _OPENCV_MODES = ("RGB", "L", "I;16", "I;16B", "I")
 
 
 class ImageError(ValueError):
-    """A picture that cannot be used; the message is one sentence that names the file."""
+    """A picture that cannot be used; the message is one sentence that names the file.
+
+    A DataLoader raises a worker's exception anew with the worker's traceback as its message; of that only the
+    sentence is kept.
+    """
+
+    def __init__(self, message: str) -> None:
+        if message.startswith("Caught "):
+            message = message.rpartition(f"{type(self).__name__}: ")[2].strip()
+        super().__init__(message)
 
 
 def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read a picture as uint8 [H, W, 3] RGB; 16-bit files keep their upper 8 bits, alpha is dropped.
+    """Read a picture as uint8 [H, W, 3] RGB; 16-bit files are scaled to 8 bits, alpha is dropped.
 
     Args:
         path: any file that OpenCV or Pillow reads; of an animation the first frame.
-        size: the (height, width) that the annotations speak of. The EXIF orientation is applied if the upright
-            picture has this size, and ignored if only the stored picture has it. None: always applied.
+        size: the (height, width) that the annotations speak of. The EXIF orientation is applied if the
+            upright picture has this size, and ignored if only the stored one has it. None: always applied.
 
     Raises:
         ImageError: the file is missing, empty, truncated, no picture, too large, or of another size.
@@ -35,7 +45,9 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist; check the images folder and the file names.") from None
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}; check the path.") from None
+    except ValueError as error:  # a name that no file system takes
+        raise ImageError(f"{path!r} cannot be read: {error}; correct the file name.") from None
     if not data:
         raise ImageError(f"{path} is empty; replace the file or remove it from the annotations.")
     pixels, orientation = _decode(data, path)
@@ -47,11 +59,13 @@ def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
     try:
         header = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        raise ImageError(f"{path} is not a picture in a format that can be read.") from None
+        raise ImageError(f"{path} is not a picture in a format that can be read; replace the file.") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; scale or tile it first.") from None
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to SyntaxError
         raise ImageError(f"{path} has a damaged header ({error}); replace the file.") from None
+    if data[:8] == _PNG_START and b"IEND" not in data:  # Pillow is content if only the end mark is missing
+        raise ImageError(f"{path} is truncated; replace the file.")
     width, height = header.size
     if width * height > MAX_PIXELS:
         raise ImageError(
@@ -62,7 +76,7 @@ def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
     pixels = _decode_opencv(data) if header.mode in _OPENCV_MODES and _is_complete(data) else None
     if pixels is None:
         pixels = _decode_pillow(header, path)
-    return pixels, _orientation(header)
+    return pixels, _orientation(header, data)
 
 
 def _decode_opencv(data: bytes) -> np.ndarray | None:
@@ -85,14 +99,12 @@ def _decode_pillow(image: Image.Image, path: str | Path) -> np.ndarray:
 
 
 def _is_complete(data: bytes) -> bool:
-    """False for a JPEG or PNG without its end mark: OpenCV decodes the first half of those without a word."""
+    """Whether it is a JPEG or PNG with its end mark: OpenCV decodes half of any file without a word."""
     if data[:2] == b"\xff\xd8":
-        # Inside of compressed data ff is always followed by 00 or a restart mark, so ffd9 after the scan's start is
-        # the end; an embedded thumbnail has an end mark too, but lies before the start.
+        # Inside of compressed data ff is always followed by 00 or a restart mark, so ffd9 after the scan's
+        # start is the end; an embedded thumbnail has an end mark too, but lies before the start.
         return data[-2:] == b"\xff\xd9" or data.find(b"\xff\xd9", _scan_start(data)) >= 0
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return b"IEND" in data[-64:]
-    return True
+    return data[:8] == _PNG_START  # its end mark was checked
 
 
 def _scan_start(data: bytes) -> int:
@@ -109,7 +121,9 @@ def _scan_start(data: bytes) -> int:
     return len(data)
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, data: bytes) -> int:
+    if data[:8] == _PNG_START and b"eXIf" not in data and b"Raw profile type" not in data:
+        return 1  # Pillow would decode all pixels to find out
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # damaged EXIF says nothing about the pixels

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from yolact_pl.data.image_file import ImageError
 from yolact_pl.data.sampler import TrainSampler
 from yolact_pl.structures import Batch, ImageInfo
 
@@ -19,8 +18,8 @@ from yolact_pl.structures import Batch, ImageInfo
 class PackedBatch:
     """A batch on its way out of a worker: the tensors of all its objects in one piece each.
 
-    Each tensor that leaves a worker costs a file descriptor; a list of targets would soon use up what a process may
-    have.
+    Each tensor that leaves a worker costs a file descriptor: a list of targets would soon use up what a
+    process may have.
     """
 
     images: Tensor
@@ -47,10 +46,8 @@ class PackedBatch:
         return self.images, cast(Any, targets)
 
 
-def pack(samples: Sequence[tuple[Tensor, ImageInfo]] | ImageError) -> PackedBatch | ImageError:
-    """Collate samples of `ImageDataset`; an error passes through."""
-    if isinstance(samples, ImageError):
-        return samples
+def pack(samples: Sequence[tuple[Tensor, ImageInfo]]) -> PackedBatch:
+    """Collate samples of `ImageDataset`."""
     images, infos = zip(*samples, strict=True)
     names = [name for name, value in infos[0].items() if isinstance(value, Tensor)]
     return PackedBatch(
@@ -65,39 +62,39 @@ def pack(samples: Sequence[tuple[Tensor, ImageInfo]] | ImageError) -> PackedBatc
 def prepare_worker(worker_id: int) -> None:
     """Runs in each worker as it starts."""
     cv2.setNumThreads(0)  # there is a worker for each core already
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the main process's to handle, which may want to save
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl+C is the main process's to handle, which may want to save
 
 
 class ImageLoader(DataLoader[Any]):
     """A DataLoader over an `ImageDataset`, made with `collate_fn=pack`, that gives batches of `structures`.
 
     Raises:
-        ImageError: when an image could not be read, in the words of the worker that met it.
+        ImageError: when an image could not be read, also by a worker.
     """
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         for batch in super().__iter__():
-            if isinstance(batch, ImageError):
-                raise batch
             yield batch.unpack()
 
 
 class TrainLoader(ImageLoader):
     """An `ImageLoader` over a `TrainSampler` that can say where in the epoch it is, and go on from there.
 
-    Lightning keeps its state in checkpoints. What workers have loaded ahead does not count, and skipping costs
-    nothing, since it happens among indices.
+    Lightning keeps its state in checkpoints. What workers have loaded ahead does not count, and skipping
+    costs nothing, since it happens among indices.
     """
 
     def __iter__(self) -> Iterator[Batch]:
-        # Workers start with the first batch asked for: Lightning asks for the iterator before it says which epoch
-        # it is. Each batch is counted before it is used, since checkpoints at the end of its step have to count it.
+        # Workers start with the first batch asked for: Lightning asks for the iterator before it says which
+        # epoch it is. A batch is counted before it is used, since checkpoints of its step have to count it.
+        if isinstance(self.sampler, TrainSampler):
+            self.sampler.begin()
         for batch in super().__iter__():
             if isinstance(self.sampler, TrainSampler):
                 self.sampler.advance()
             yield batch
-        if isinstance(self.sampler, TrainSampler):
-            self.sampler.set_epoch(self.sampler.epoch + 1)
 
     def state_dict(self) -> dict[str, int]:
         """The sampler's position; nothing if Lightning has put another sampler here (`overfit_batches`)."""

@@ -21,7 +21,7 @@ def semantic_size(image_size: tuple[int, int]) -> tuple[int, int]:
 def rasterize(
     annotations: Annotations, rows: np.ndarray, window: Window, sizes: list[tuple[int, int]]
 ) -> list[np.ndarray]:
-    """Masks of some objects of one image as seen through a window: a pixel is set if its centre lies in the object.
+    """Masks of objects of one image, seen through a window: a pixel is set if its centre lies in the object.
 
     Args:
         annotations: that the objects belong to.
@@ -57,7 +57,7 @@ def _draw_polygons(
     ends = np.cumsum([len(polygon) for polygon in polygons])
     points = window.map_points(np.concatenate(polygons), size)
     mapped = [part.ravel() for part in np.split(points, ends[:-1])]
-    # pycocotools tells inside from outside at pixel centres; cv2.fillPoly would paint every pixel on the outline too.
+    # pycocotools decides at pixel centres; cv2.fillPoly would paint every pixel on the outline too.
     planes = mask_api.decode(mask_api.frPyObjects(mapped, *size))  # [height, width, polygons], column-major
     for plane, owner in enumerate(owners):
         masks[owner] |= planes[:, :, plane].view(bool)

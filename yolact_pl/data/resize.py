@@ -1,4 +1,4 @@
-"""The published resize: straight to the network's input, bilinear, without antialiasing or keeping the aspect."""
+"""The published resize: straight to the input's size, bilinear, not antialiased, the aspect is lost."""
 
 import cv2
 import numpy as np

@@ -1,14 +1,18 @@
-"""COCO's run-length codes: taken apart to check them, and turned into masks."""
+"""COCO's run-length codes: taken apart to check them, and put together."""
+
+from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
+import pycocotools.mask
+
+_mask_api: Any = pycocotools.mask  # its own annotations leave out codes that are not compressed
 
 
 def read_run_lengths(code: bytes) -> np.ndarray:
     """The run lengths [R] int64 of a compressed code, background first.
 
-    Each number is written in groups of 5 bits, low bits first, as characters from "0" on; bit 5 says that more
-    groups follow, bit 4 of the last group is the sign. From the fourth number on, the difference to the
+    Each number is written in groups of 5 bits, low bits first, as characters from "0" on; bit 5 says that
+    more groups follow, bit 4 of the last group is the sign. From the fourth number on, the difference to the
     second-last one is stored.
 
     Raises:
@@ -30,20 +34,6 @@ def read_run_lengths(code: bytes) -> np.ndarray:
     return lengths
 
 
-def fits(code: bytes, size: tuple[int, int]) -> bool:
-    """Whether a compressed code is sound and covers exactly (height, width) pixels."""
-    try:
-        lengths = read_run_lengths(code)
-    except ValueError:
-        return False
-    return bool((lengths >= 0).all() and (lengths <= size[0] * size[1]).all() and lengths.sum() == size[0] * size[1])
-
-
-def decode(code: bytes, size: tuple[int, int]) -> np.ndarray:
-    """A compressed code that `fits` as uint8 [H, W] of 0 and 1."""
-    return coco_mask.decode({"size": list(size), "counts": code})
-
-
 def compress(lengths: list[int], size: tuple[int, int]) -> bytes:
     """Run lengths, background first and adding up to height x width, as a compressed code."""
-    return coco_mask.frPyObjects({"size": list(size), "counts": lengths}, *size)["counts"]
+    return _mask_api.frPyObjects({"size": list(size), "counts": lengths}, *size)["counts"]

@@ -12,9 +12,9 @@ SampleKey = tuple[int, int]
 class TrainSampler(Sampler[SampleKey]):
     """A new permutation of the images each epoch, shared out to the processes batch by batch.
 
-    The total batch number k of an epoch is the stretch k of the permutation whatever the number of processes, and
-    each takes a contiguous part of it. Too little for a total batch at an epoch's end is left out; a set smaller than
-    one total batch is repeated to fill it.
+    The total batch number k of an epoch is the stretch k of the permutation whatever the number of processes,
+    and each takes a contiguous part of it. Too little for a total batch at an epoch's end is left out; a set
+    smaller than one total batch is repeated to fill it.
 
     Args:
         num_images: of the set, at least 1.
@@ -35,6 +35,8 @@ class TrainSampler(Sampler[SampleKey]):
         self.epoch = 0
         self.samples_done = 0
         """Of this epoch, by all processes together: where iteration starts."""
+        self._begun = False
+        self._restored = False
 
     def __len__(self) -> int:
         """Samples of a whole epoch on this process."""
@@ -49,9 +51,20 @@ class TrainSampler(Sampler[SampleKey]):
             yield from ((epoch, index) for index in order[first : first + self.batch_size].tolist())
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning's call at the start of an epoch; the epoch that is under way goes on where it stands."""
-        if epoch != self.epoch:
-            self.epoch, self.samples_done = epoch, 0
+        """Lightning's call at the start of each epoch, heeded by a new sampler only.
+
+        A run resumed at the end of an epoch restores no position, only this tells it where it is; but a run
+        that is limited by steps and resumed there counts an epoch too many.
+        """
+        if not (self._begun or self._restored):
+            self.epoch = epoch
+
+    def begin(self) -> None:
+        """Start a pass: the rest of a restored epoch, otherwise the next epoch."""
+        finished = self.samples_done + self.total_batch > max(self.num_images, self.total_batch)
+        if self._begun or finished:
+            self.epoch, self.samples_done = self.epoch + 1, 0
+        self._begun = True
 
     def advance(self) -> None:
         """One total batch was handed out."""
@@ -62,7 +75,9 @@ class TrainSampler(Sampler[SampleKey]):
         return {"epoch": self.epoch, "samples_done": self.samples_done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        """Restore a position, also one of another number of processes."""
         self.epoch, self.samples_done = state["epoch"], state["samples_done"]
+        self._begun, self._restored = False, True
 
 
 class ShareSampler(Sampler[int]):
@@ -80,5 +95,5 @@ class ShareSampler(Sampler[int]):
 
 def sample_generator(seed: int, key: SampleKey) -> np.random.Generator:
     """All randomness of one sample."""
-    # A spawn key, since (seed, epoch, 0) as entropy would repeat the numbers of the permutation, (seed, epoch).
+    # A spawn key: (seed, epoch, 0) as entropy would repeat the numbers of the permutation, (seed, epoch).
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

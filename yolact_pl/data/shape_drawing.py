@@ -25,8 +25,8 @@ class ShapeImage:
 
 
 def draw_shapes(size: int, rng: np.random.Generator) -> ShapeImage:
-    """A square picture of 1 to 6 shapes, 0.16 to 0.55 of its side large, the later ones above the earlier ones."""
-    pixels = _texture(size, rng, contrast=55.0)
+    """A square picture of up to 6 shapes, 0.16 to 0.55 of its side large, later ones above earlier ones."""
+    pixels = _texture(size, rng, contrast=28.0)
     masks: list[np.ndarray] = []
     labels: list[int] = []
     for _ in range(rng.integers(1, 7)):
@@ -81,13 +81,11 @@ def _draw(name: str, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _paint(size: int, pixels: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A faintly textured, shaded colour [S, S, 3] float32 that stands out from what it covers."""
-    behind = cv2.mean(pixels, mask)[:3]
-    for _ in range(20):
-        hue = (int(rng.integers(180)), int(rng.integers(110, 256)), int(rng.integers(110, 256)))
-        colour = cv2.cvtColor(np.array([[hue]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
-        if np.abs(colour - behind).max() > 70:
-            break
+    """A faintly textured, shaded colour [S, S, 3] float32: of 6 random ones, what stands out most."""
+    behind = np.array(cv2.mean(pixels, mask)[:3], np.float32)
+    hues = np.stack((rng.integers(0, 180, 6), rng.integers(110, 256, 6), rng.integers(110, 256, 6)), axis=1)
+    colours = cv2.cvtColor(hues.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
+    colour = colours[np.abs(colours - behind).max(axis=1).argmax()]
     slope = rng.uniform(-0.35, 0.35, 2)
     along = np.linspace(-1, 1, size, dtype=np.float32)
     shade = 1 + slope[0] * along[:, None] + slope[1] * along
@@ -95,7 +93,7 @@ def _paint(size: int, pixels: np.ndarray, mask: np.ndarray, rng: np.random.Gener
 
 
 def _texture(size: int, rng: np.random.Generator, *, contrast: float) -> np.ndarray:
-    """Smooth coloured noise around grey in three scales, [S, S, 3] float32; `contrast` is its standard deviation."""
+    """Smooth coloured noise around grey, [S, S, 3] float32; `contrast` is its standard deviation."""
     total = np.zeros((size, size, 3), np.float32)
     for cells, weight in ((3, 1.0), (9, 0.45), (30, 0.2)):
         noise = rng.normal(0, 1, (cells, cells, 3)).astype(np.float32)

@@ -70,9 +70,10 @@ class ShapesDataModule(CocoDataModule):
         self.picture_size = picture_size
         self.shapes_seed = shapes_seed
 
-    def prepare(self) -> None:
-        """Write the set if it is not there yet."""
+    def check(self, stage: str) -> None:
+        """As in `CocoDataModule`; draws the set if it is not there yet."""
         write_shapes(self.root, self.counts, size=self.picture_size, seed=self.shapes_seed)
+        super().check(stage)
 
 
 def write_shapes(root: Path, counts: tuple[int, int], *, size: int, seed: int) -> None:
@@ -117,17 +118,16 @@ def _found(root: Path) -> dict[str, Any] | None:
 
 def _put_in_place(fresh: Path, root: Path, wanted: dict[str, Any]) -> None:
     """Rename, which fails if another process was quicker: then its folder, which is the same, stays."""
-    while _found(root) != wanted:
-        old = fresh.with_name(f"{fresh.name}-old")
-        try:
-            if root.exists():
-                root.rename(old)
-            fresh.rename(root)
-        except OSError:
-            if not fresh.exists():
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
+    old = fresh.with_name(f"{fresh.name}-old")
+    try:
+        if _found(root) is not None:
+            root.rename(old)
+        fresh.rename(root)
+    except OSError:
+        if _found(root) != wanted:
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_split(folder: Path, split: str, count: int, size: int, seed: tuple[int, int]) -> None:

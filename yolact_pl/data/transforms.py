@@ -60,11 +60,11 @@ class SsdAugmentation:
 
     Args:
         photometric: distort brightness, contrast, saturation and hue.
-        expand: with probability 1/2 the picture becomes part of a canvas up to this many times as wide and high;
-            1 switches it off.
-        crop: with probability 5/6 a part with 0.3 to 1 of the width and height and an aspect ratio of 1/2 to 2. It
-            has to contain the centre of an object, however little of that object is left: the published sampler
-            draws least overlaps, but never rejects a crop for them.
+        expand: with probability 1/2 the picture becomes part of a canvas up to this many times as wide and
+            high; 1 switches it off.
+        crop: with probability 5/6 a part with 0.3 to 1 of the width and height and an aspect ratio of 1/2 to
+            2. It has to contain the centre of an object, however little of that object is left: the published
+            sampler draws least overlaps, but never rejects a crop for them.
         mirror: with probability 1/2.
         fill: RGB of the canvas.
     """
@@ -92,7 +92,7 @@ class SsdAugmentation:
 
 
 def expand_canvas(size: tuple[int, int], largest: float, rng: np.random.Generator) -> Window:
-    """A canvas 1 to `largest` times as wide and high as the picture (height, width), which lies anywhere on it."""
+    """A canvas 1 to `largest` times as large as the picture (height, width), which lies anywhere on it."""
     ratio = rng.uniform(1, largest)
     left = rng.uniform(0, size[1] * ratio - size[1])
     top = rng.uniform(0, size[0] * ratio - size[0])

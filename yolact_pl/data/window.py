@@ -26,7 +26,7 @@ class Window:
         return cls(0, 0, size[1], size[0], flip)
 
     def map_points(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """[..., 2] float (x, y) of the source, in pixels of a map with (height, width) that shows this window."""
+        """[..., 2] float (x, y) of the source, in pixels of a map (height, width) that shows this window."""
         scale = np.array([size[1] / self.width, size[0] / self.height], np.float32)
         mapped = (points - np.array([self.left, self.top], np.float32)) * scale
         if self.flip:
@@ -45,7 +45,7 @@ class Window:
         return (x > 0) & (y > 0) & (x < self.width) & (y < self.height)
 
     def sample_mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """A mask [H, W] of the source at the pixel centres of a map with (height, width), 0 outside of the source."""
+        """A mask [H, W] of the source at the pixel centres of a map (height, width), 0 outside of it."""
         rows, inside_rows = _nearest(self.top, self.height, size[0], mask.shape[0])
         columns, inside_columns = _nearest(self.left, self.width, size[1], mask.shape[1])
         sampled = mask[rows[:, None], columns] * (inside_rows[:, None] & inside_columns)
@@ -59,7 +59,7 @@ class Window:
             size: (height, width) of the network's input.
 
         Returns:
-            The part [h, w, 3] uint8, and the rows and columns of the input that it fills; the rest lies outside.
+            The part [h, w, 3] uint8, and the rows and columns of the input that it fills.
         """
         source_height, source_width = image.shape[:2]
         if self._inside(source_height, source_width):
@@ -80,14 +80,16 @@ class Window:
 
     def _warp(self, image: np.ndarray, size: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
         step_y, step_x = self.height / size[0], self.width / size[1]
-        offset_x = (columns.start + 0.5) * step_x + self.left - 0.5
-        offset_y = (rows.start + 0.5) * step_y + self.top - 0.5
+        # Cut out first: as in a resized crop, pixels next to it must not show.
+        visible = image[max(self.top, 0) : self.top + self.height, max(self.left, 0) : self.left + self.width]
+        offset_x = (columns.start + 0.5) * step_x + min(self.left, 0) - 0.5
+        offset_y = (rows.start + 0.5) * step_y + min(self.top, 0) - 0.5
         to_source = np.array([[step_x, 0, offset_x], [0, step_y, offset_y]])
         shape = (columns.stop - columns.start, rows.stop - rows.start)
         if min(shape) == 0:
             return np.zeros((shape[1], shape[0], 3), np.uint8)
         return cv2.warpAffine(
-            image,
+            visible,
             to_source,
             shape,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -97,7 +99,8 @@ class Window:
 
 def _centres(start: int, length: int, count: int) -> np.ndarray:
     """[count] source coordinates of the pixel centres along one axis."""
-    return start + (np.arange(count) + 0.5) * (length / count)
+    # One division, so that centres between two source pixels lie there exactly.
+    return start + (2 * np.arange(count) + 1) * length / (2 * count)
 
 
 def _nearest(start: int, length: int, count: int, available: int) -> tuple[np.ndarray, np.ndarray]:

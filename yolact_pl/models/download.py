@@ -35,10 +35,11 @@ def cache_folder() -> Path:
     return Path(own).expanduser() if own else Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def fetch_file(url: str, *, digest: str = "", otherwise: str = "") -> Path:
+def fetch_file(url: str, *, digest: str = "", otherwise: str) -> Path:
     """The file behind a URL, from the cache folder, fetched first if it is not there.
 
-    A file that was put there by hand is used as it is. Of a fetched file, size and sha256 are remembered beside it.
+    A file that was put there by hand is used as it is. Size and sha256 of a fetched one are remembered
+    beside it, and checked each time.
 
     Args:
         url: http or https; its last part names the file.
@@ -59,13 +60,13 @@ def fetch_file(url: str, *, digest: str = "", otherwise: str = "") -> Path:
                 _fetch(url, path, digest)
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(
-            f"cannot fetch {url} ({error}); put the file by hand at {path}{', or ' if otherwise else ''}{otherwise}"
+            f"cannot fetch {url} ({error}); put the file by hand at {path}, or {otherwise}"
         ) from error
     return path
 
 
 def _fetch(url: str, path: Path, digest: str) -> None:
-    """Fetch to `<path>.part`, go on where the connection breaks, and give the file its name at the very end."""
+    """Fetch to `<path>.part`, go on where the connection broke, and give the file its name at the end."""
     part = path.with_name(f"{path.name}.part")
     logger.info("fetching %s to %s", url, path)
     failures = ATTEMPTS  # a first connection that fails at once is no broken one
@@ -86,12 +87,12 @@ def _fetch(url: str, path: Path, digest: str) -> None:
         part.unlink()
         raise OSError(f"the sha256 of what came is {found}, expected {digest}...")
     _write_json(_record(path), {"url": url, "size": _size(part), "sha256": found})
-    _progress_file(part).unlink()
+    _progress_file(part).unlink(missing_ok=True)
     part.replace(path)
 
 
 def _transfer(url: str, part: Path) -> None:
-    """One connection: append what is missing of the file, or begin anew if the server's file is another one now.
+    """One connection: append what is missing, or begin anew if the server's file is another one now.
 
     Raises:
         OSError, HTTPException: the connection could not be made, or broke.
@@ -100,17 +101,26 @@ def _transfer(url: str, part: Path) -> None:
     headers = {"User-Agent": "yolact-pl", "Accept-Encoding": "identity"}
     if start and known:
         headers["Range"] = f"bytes={start}-"
-        if known["etag"]:
-            headers["If-Range"] = str(known["etag"])
+        if etag := known.get("etag"):
+            headers["If-Range"] = str(etag)
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-        if response.status == http.client.PARTIAL_CONTENT:
-            total = _size_to_go_on_with(response.headers, part, start, known)
-        else:
-            start, total = 0, int(response.headers.get("Content-Length", -1))
-            part.unlink(missing_ok=True)
-            _write_json(_progress_file(part), {"etag": _strong_tag(response.headers), "size": total})
-        _append(response, part, start, total)
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            if response.status != http.client.PARTIAL_CONTENT:
+                total = int(response.headers.get("Content-Length", -1))
+                part.unlink(missing_ok=True)
+                _write_json(_progress_file(part), {"etag": _strong_tag(response.headers), "size": total})
+                _append(response, part, 0, total)
+                return
+            total = _size_of_whole(response.headers, start)
+            if total is not None and total == known.get("size"):
+                _append(response, part, start, total)
+                return
+    except urllib.error.HTTPError as error:
+        if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
+            raise
+    part.unlink()  # the server has another file now
+    _transfer(url, part)
 
 
 def _append(response: http.client.HTTPResponse, part: Path, start: int, total: int) -> None:
@@ -122,7 +132,7 @@ def _append(response: http.client.HTTPResponse, part: Path, start: int, total: i
             unit="B",
             unit_scale=True,
             desc=part.stem,
-            disable=None,
+            disable=None,  # shown on terminals only
         ) as progress,
     ):
         while chunk := response.read(_CHUNK):
@@ -134,18 +144,15 @@ def _append(response: http.client.HTTPResponse, part: Path, start: int, total: i
         raise ConnectionError(f"{_size(part)} of {total} bytes came")
 
 
-def _size_to_go_on_with(headers: Message, part: Path, start: int, known: dict[str, str | int | None]) -> int:
-    """The size of the whole file, if what the server sends is the rest of the part that is there."""
+def _size_of_whole(headers: Message, start: int) -> int | None:
+    """The size of the file of which the rest is sent, None if it is not the rest from `start` on."""
     sent = re.match(r"bytes (\d+)-\d+/(\d+)", headers.get("Content-Range", ""))
-    if sent is None or (int(sent[1]), int(sent[2])) != (start, known["size"]):
-        part.unlink()
-        raise ConnectionError(f"the server does not go on from byte {start} of the same file")
-    return int(sent[2])
+    return int(sent[2]) if sent and int(sent[1]) == start else None
 
 
 def _is_complete(part: Path) -> bool:
     known = _read_json(_progress_file(part))
-    return part.is_file() and bool(known) and _size(part) == known["size"]
+    return part.is_file() and _size(part) == known.get("size")
 
 
 def _strong_tag(headers: Message) -> str | None:
@@ -161,8 +168,8 @@ def _check_unchanged(path: Path) -> None:
     # The size first: it costs nothing and tells a truncated copy.
     if _size(path) != remembered.get("size") or _sha256(path) != remembered.get("sha256"):
         raise DownloadError(
-            f"{path} is not the file that was fetched from {remembered.get('url')} (size or sha256 differ); delete "
-            f"it to fetch it again, or delete {_record(path)} to use it as it is"
+            f"{path} is not the file that was fetched from {remembered.get('url')} (size or sha256 differ); "
+            f"delete it to fetch it again, or delete {_record(path)} to use it as it is"
         )
 
 

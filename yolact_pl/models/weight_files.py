@@ -40,7 +40,7 @@ def read_content(path: str | Path) -> Mapping[Any, Any]:
     """All that `torch.save` wrote to a file, on the CPU; nothing in the file is executed.
 
     Raises:
-        CheckpointError: the file is missing, damaged, empty, or holds other things than tensors and plain values.
+        CheckpointError: the file is missing, damaged, empty, or holds more than tensors and plain values.
     """
     path = Path(path)
     if not path.is_file():
@@ -144,7 +144,7 @@ def load_exactly(
         optional: names of the module that the file may lack; batch norm's counters always may.
 
     Raises:
-        CheckpointError: missing weights, weights without a place or of another shape; the first few are named.
+        CheckpointError: weights are missing, without a place or of another shape; names the first few.
     """
     own = module.state_dict()
 

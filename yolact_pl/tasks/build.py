@@ -6,7 +6,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from yolact_pl.checkpoints.description import Description
+from yolact_pl.checkpoints.description import Description, without_weights
+from yolact_pl.checkpoints.download import fetch, is_published
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.models.yolact import Yolact
 
@@ -27,9 +28,21 @@ def build(node: DictConfig, **arguments: Any) -> Any:
         raise
 
 
-def build_network(cfg: DictConfig, num_classes: int) -> Yolact:
-    """The network of `cfg.model.network` for so many classes."""
-    return build(cfg.model.network, num_classes=num_classes)
+def build_network(cfg: DictConfig, num_classes: int, *, pretrained: bool = True) -> Yolact:
+    """The network of `cfg.model.network` for so many classes.
+
+    Args:
+        cfg: `backbone.weights` may also be a published name (`checkpoints/download.py`).
+        num_classes: background not counted.
+        pretrained: False if weights for the whole network follow, so that the backbone's need not be fetched.
+    """
+    backbone = cfg.model.network.backbone
+    weights = backbone.get("weights")
+    if not pretrained:
+        changes = {key: value for key, value in without_weights(backbone).items() if backbone[key] != value}
+    else:
+        changes = {"weights": str(fetch(weights))} if weights is not None and is_published(weights) else {}
+    return build(cfg.model.network, num_classes=num_classes, backbone=changes)
 
 
 def describe(cfg: DictConfig, data: CocoDataModule) -> Description:
@@ -37,8 +50,7 @@ def describe(cfg: DictConfig, data: CocoDataModule) -> Description:
     network = OmegaConf.to_container(cfg.model.network, resolve=True)
     assert isinstance(network, dict)
     tree = {str(key): value for key, value in network.items()} | {"num_classes": data.num_classes}
-    if "weights" in tree["backbone"]:
-        tree["backbone"]["weights"] = None  # the checkpoint has its own
+    tree["backbone"] = without_weights(tree["backbone"])  # the checkpoint has its own
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
     return Description(

@@ -22,8 +22,9 @@ from yolact_pl.checkpoints.description import (
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.module import YolactModule
 from yolact_pl.schedule import Schedule
-from yolact_pl.tasks.build import build, build_network, describe, image_size
+from yolact_pl.tasks.build import build, describe, image_size
 from yolact_pl.tasks.find_checkpoint import checkpoint_to_resume
+from yolact_pl.tasks.fine_tune import network_to_train, step_to_start_at
 from yolact_pl.tasks.trainer import build_callbacks, build_trainer, num_processes
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def run(cfg: DictConfig) -> float | None:
     data: CocoDataModule = build(cfg.dataset)
     data.check("fit")
     torch.manual_seed(cfg.seed)
-    network = build_network(cfg, data.num_classes)
+    network = network_to_train(cfg, data.classes)
     callbacks = build_callbacks(cfg)
     callbacks["interrupt"] = SaveOnInterrupt(
         Path(cfg.output) / "checkpoints", name=cfg.name, resume_command=_resume_command(cfg)
@@ -50,8 +51,10 @@ def run(cfg: DictConfig) -> float | None:
         callbacks["best"].monitor = None  # type: ignore[attr-defined]
     schedule: Schedule = build(cfg.schedule)
     trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
-    scaled = schedule.scaled(total_batch_size(cfg, trainer))
-    trainer.fit_loop.epoch_loop.max_steps = scaled.max_steps  # only a Trainer knows how many devices there are
+    scaled = schedule.scaled(total_batch_size(cfg, trainer)).starting_at(step_to_start_at(cfg))
+    trainer.fit_loop.epoch_loop.max_steps = (
+        scaled.run_steps
+    )  # only a Trainer knows how many devices there are
     module = YolactModule(
         network,
         build(cfg.model.loss),
@@ -61,12 +64,10 @@ def run(cfg: DictConfig) -> float | None:
         freeze_bn=freeze_bn(
             cfg.model.freeze_bn,
             batch_size=cfg.dataset.batch_size,
-            pretrained=network.backbone.pretrained or cfg.init is not None,
+            pretrained=network.backbone.pretrained,
         ),
         seed=cfg.seed,
     )
-    if cfg.init is not None:
-        load_initial_weights(network, cfg.init)
     if resume is not None:
         _check_resumable(resume, module)
     _announce(cfg, data, module, schedule, resume)
@@ -100,9 +101,9 @@ def _announce(
 ) -> None:
     """Say what is about to happen, and what was scaled."""
     scaled = module.schedule
-    epochs = scaled.max_steps * scaled.batch_size / data.train_size
+    epochs = scaled.run_steps * scaled.batch_size / data.train_size
     trainable = sum(p.numel() for p in module.network.parameters() if p.requires_grad)
-    frozen = "frozen" if module.network.batch_norm_frozen else "trained"
+    frozen = "frozen" if module.batch_norm_frozen else "trained"
     _log.info("data       %d training and %d validation images, %d classes, %d x %d pixels",
               data.train_size, data.val_size, data.num_classes, *image_size(cfg))  # fmt: skip
     _log.info("network    %.1f million trainable weights, batch norm %s", trainable / 1e6, frozen)
@@ -111,7 +112,7 @@ def _announce(
                   stated.batch_size, scaled.batch_size, scaled.describe())  # fmt: skip
     else:
         _log.info("schedule   %s", scaled.describe())
-    _log.info("length     %s steps, %.1f epochs", f"{scaled.max_steps:,}", epochs)
+    _log.info("length     %s steps, %.1f epochs", f"{scaled.run_steps:,}", epochs)
     _log.info("output     %s", cfg.output)
     if resume is not None:
         _log.info("resume     %s", resume)

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
@@ -28,6 +29,7 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         default_root_dir=cfg.output,
         use_distributed_sampler=False,  # the samplers of data/sampler.py share out, without repeating an image
         enable_model_summary=False,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         **settings,
     )
 

@@ -1,0 +1,214 @@
+"""The loaders by themselves, and as Lightning drives them."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.data.image_file import ImageError
+from yolact_pl.data.sampler import TrainSampler
+from yolact_pl.data.transforms import SsdAugmentation
+from yolact_pl.structures import Batch
+
+Write = Callable[..., tuple[Path, Path]]
+Seen = list[tuple[list[int], int]]
+
+
+def data_module(
+    train: tuple[Path, Path], val: tuple[Path, Path] | None = None, **options: Any
+) -> CocoDataModule:
+    val_json, val_images = val or (None, None)
+    defaults: dict[str, Any] = {
+        "image_size": 32,
+        "batch_size": 2,
+        "num_workers": 0,
+        "augment": SsdAugmentation(),
+    }
+    return CocoDataModule(
+        train_json=train[0],
+        train_images=train[1],
+        val_json=val_json,
+        val_images=val_images,
+        **(defaults | options),
+    )
+
+
+def fingerprint(batch: Batch) -> tuple[list[int], int]:
+    """Which images, and a number that changes with every pixel."""
+    images, targets = batch
+    weights = torch.arange(images.numel(), dtype=torch.int64) % 9973
+    return [target["image_id"] for target in targets], int((images.flatten().long() * weights).sum())
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_workers_do_not_change_a_run(tiny_coco: Write, num_workers: int) -> None:
+    files = tiny_coco()
+    alone = data_module(files).train_dataloader()
+    many = data_module(files, num_workers=num_workers).train_dataloader()
+    for _ in range(3):
+        assert [fingerprint(batch) for batch in many] == [fingerprint(batch) for batch in alone]
+
+
+def test_batch_is_that_of_the_dataset(tiny_coco: Write) -> None:
+    loader = data_module(tiny_coco(), num_workers=1).train_dataloader()
+    images, targets = next(iter(loader))
+    keys = list(TrainSampler(5, 2))[:2]
+    for image, target, key in zip(images, targets, keys, strict=True):
+        expected_image, expected = loader.dataset[key]
+        assert torch.equal(image, expected_image)
+        assert target.keys() == expected.keys()
+        assert target["size"] == expected["size"]
+        for name, value in expected.items():
+            if isinstance(value, Tensor):
+                assert torch.equal(target[name], value), name  # type: ignore[literal-required]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_position_counts_what_was_handed_out(tiny_coco: Write, num_workers: int) -> None:
+    files = tiny_coco(count=9)
+    whole = [fingerprint(batch) for batch in data_module(files).train_dataloader()]
+    loader = data_module(files, num_workers=num_workers).train_dataloader()
+    iterator = iter(loader)
+    next(iterator)
+    next(iterator)
+    state = loader.state_dict()
+    assert state == {"epoch": 0, "samples_done": 4}  # workers are further ahead
+    resumed = data_module(files, num_workers=num_workers).train_dataloader()
+    resumed.load_state_dict(state)
+    assert [fingerprint(batch) for batch in resumed] == whole[2:]
+    assert resumed.state_dict() == {"epoch": 0, "samples_done": 8}
+    next(iter(resumed))
+    assert resumed.state_dict() == {"epoch": 1, "samples_done": 2}
+    assert len(resumed) == len(whole) == 4
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_unreadable_image_is_told_in_one_sentence(tiny_coco: Write, num_workers: int) -> None:
+    path, folder = tiny_coco()
+    (folder / "3.png").write_bytes((folder / "3.png").read_bytes()[:200])
+    loader = data_module((path, folder), num_workers=num_workers).train_dataloader()
+    with pytest.raises(ImageError) as caught:
+        list(itertools.chain(loader, loader))  # an epoch leaves out one of the five images, another one each
+    assert str(caught.value).startswith(f"{folder / '3.png'} is truncated")
+    assert "\n" not in str(caught.value)
+
+
+class Recorder(pl.LightningModule):
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        self.seen: Seen = []
+        self.validated: list[int] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.seen.append(fingerprint(batch))
+        return self.layer(torch.ones(1, 1)).sum()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.validated += [target["image_id"] for target in batch[1]]
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class SaveAt(pl.Callback):
+    """Saves at the end of a step, of a validation, or of an epoch; and stops there."""
+
+    def __init__(self, path: Path, when: str, step: int) -> None:
+        self.path, self.when, self.step = path, when, step
+
+    def _save(self, trainer: pl.Trainer, when: str) -> None:
+        if when == self.when and trainer.global_step == self.step and not trainer.sanity_checking:
+            trainer.save_checkpoint(self.path)
+            raise KeyError("stop")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        self._save(trainer, "step")
+
+    def on_validation_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        self._save(trainer, "validation")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        self._save(trainer, "epoch")
+
+
+def fit(
+    data: CocoDataModule, tmp_path: Path, *callbacks: pl.Callback, resume: Path | None = None, **options: Any
+) -> Seen:
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=tmp_path,
+        callbacks=list(callbacks),
+        num_sanity_val_steps=0,
+        **options,
+    )
+    module = Recorder()
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resume)
+    except KeyError:
+        assert callbacks
+    return module.seen
+
+
+LENGTHS = {"steps": {"max_steps": 10, "max_epochs": -1}, "epochs": {"max_epochs": 3}}
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
+@pytest.mark.parametrize("length", sorted(LENGTHS))
+@pytest.mark.parametrize(
+    ("when", "step"),
+    [
+        ("step", 2),
+        ("step", 4),
+        ("step", 6),
+        ("epoch", 4),
+        ("epoch", 8),
+        ("validation", 4),
+        ("validation", 8),
+        ("validation", 6),
+    ],
+)
+@pytest.mark.parametrize("num_workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_resumed_fit_goes_on_exactly(
+    tiny_coco: Write, tmp_path: Path, when: str, step: int, length: str, num_workers: int
+) -> None:
+    """4 batches an epoch; saved in the middle and at the end of epochs by every hook that saves."""
+    train, val = tiny_coco(count=9), tiny_coco("val", count=3)
+    options = LENGTHS[length] | ({"val_check_interval": 2} if (when, step) == ("validation", 6) else {})
+
+    def data() -> CocoDataModule:
+        return data_module(train, val, num_workers=num_workers)
+
+    whole = fit(data(), tmp_path, **options)
+    assert len(whole) == {"steps": 10, "epochs": 12}[length]
+    assert len({number for _, number in whole}) == len(whole)  # no sample comes twice
+    saved = tmp_path / "saved.ckpt"
+    first = fit(data(), tmp_path, SaveAt(saved, when, step), **options)
+    torch.load(saved, weights_only=True)
+    rest = fit(data(), tmp_path, resume=saved, **options)
+    assert first == whole[:step]
+    assert rest == whole[step:]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lightnings_overfit_batches_works(tiny_coco: Write, tmp_path: Path) -> None:
+    seen = fit(data_module(tiny_coco(count=9)), tmp_path, overfit_batches=2, max_epochs=2)
+    assert [ids for ids, _ in seen] == [[10, 20], [30, 40]] * 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_fit_without_validation_set(tiny_coco: Write, tmp_path: Path) -> None:
+    assert len(fit(data_module(tiny_coco(count=4)), tmp_path, max_epochs=1)) == 2

@@ -1,0 +1,64 @@
+"""Runs of the real tasks, made small."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_method
+from omegaconf import DictConfig, open_dict
+
+ROOT = Path(__file__).parents[2]
+
+TINY = [
+    "experiment=quickstart",
+    "image_size=64",
+    "backbone.depths=[1,1,1,1]",
+    "model.network.channels=16",
+    "dataset.num_train=10",
+    "dataset.num_val=5",
+    "dataset.picture_size=64",
+    "dataset.batch_size=2",
+    "dataset.num_workers=0",
+    "schedule.max_steps=4",
+    "schedule.batch_size=2",
+    "schedule.warmup_steps=2",
+    "trainer.accelerator=cpu",
+    "trainer.val_check_interval=4",
+    "trainer.log_every_n_steps=1",
+    "callbacks.progress=null",
+    "callbacks.evaluation.num_pictures=2",
+    "logger=csv",
+]
+"""A few seconds on one core."""
+
+
+def compose_config(overrides: list[str], output: Path) -> DictConfig:
+    """The config as `run.py` composes it, writing to `output`."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("config", overrides=[*overrides, f"output={output}"], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runs of this session keep their shapes."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def run_task(data_dir: Path) -> Callable[..., Any]:
+    """Call a task in this process: `run_task(output_folder, *overrides)`."""
+
+    def run(output: Path, *overrides: str) -> Any:
+        cfg = compose_config([*TINY, f"data_dir={data_dir}", *overrides], output)
+        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+        return get_method(cfg.task.run)(cfg)
+
+    return run

@@ -1,0 +1,211 @@
+"""From training to pictures, and what goes wrong on the way."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+Run = Callable[..., Any]
+
+
+def losses(folder: Path) -> dict[int, float]:
+    """Total loss by step, from the CSV logger."""
+    with (folder / "csv" / "metrics.csv").open() as file:
+        return {
+            int(row["step"]): float(row["loss/total"]) for row in csv.DictReader(file) if row["loss/total"]
+        }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    return tmp_path_factory.mktemp("runs") / "first"
+
+
+@pytest.fixture
+def first_run(trained: Path, run_task: Run) -> Path:
+    if not trained.exists():
+        trained.mkdir()
+        run_task(trained)
+    return trained
+
+
+def test_training_leaves_checkpoints_metrics_and_pictures(first_run: Path) -> None:
+    names = {path.name for path in (first_run / "checkpoints").iterdir()}
+    assert names == {"quickstart_0_4.ckpt", "last.ckpt"}
+    assert (first_run / "validation.jpg").stat().st_size > 1000
+    metrics = json.loads((first_run / "metrics.json").read_text())
+    assert metrics["images"] == 5
+    assert sorted(losses(first_run)) == [0, 1, 2, 3]
+
+
+def test_checkpoints_hold_tensors_and_primitives_only(first_run: Path) -> None:
+    content = torch.load(first_run / "checkpoints" / "last.ckpt", weights_only=True)
+    description = content["yolact_pl"]
+    assert len(description["class_names"]) == description["network"]["num_classes"]
+    assert json.dumps(description)
+    assert description["network"]["backbone"]["weights"] is None
+
+
+def test_eval_repeats_the_validation_of_training(first_run: Path, run_task: Run, tmp_path: Path) -> None:
+    """The same code and the same weights give the same numbers."""
+    run_task(tmp_path, "task=eval", f"checkpoint={first_run / 'checkpoints' / 'last.ckpt'}")
+    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(
+        (first_run / "metrics.json").read_text()
+    )
+    for name in ("bbox_detections.json", "mask_detections.json"):
+        assert json.loads((tmp_path / name).read_text()) == json.loads((first_run / name).read_text())
+    assert len((tmp_path / "per_class.csv").read_text().splitlines()) > 2
+
+
+def test_predict_writes_a_picture_for_each_image_and_a_json(
+    first_run: Path, run_task: Run, data_dir: Path, tmp_path: Path
+) -> None:
+    checkpoint = first_run / "checkpoints" / "last.ckpt"
+    run_task(
+        tmp_path,
+        "task=predict",
+        f"checkpoint={checkpoint}",
+        f"source={data_dir / 'shapes' / 'val'}",
+        "task.min_score=0",
+    )
+    assert len(list(tmp_path.glob("0*.jpg"))) == 5
+    assert (tmp_path / "gallery.jpg").exists()
+    assert len(json.loads((tmp_path / "predictions.json").read_text())) == 5
+
+
+def test_predict_names_an_unreadable_image_and_writes_the_others(
+    first_run: Path, run_task: Run, data_dir: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    (source / "good.png").write_bytes(next((data_dir / "shapes" / "val").glob("*.png")).read_bytes())
+    with pytest.raises(ValueError, match=r"1 of 2 images.*broken\.jpg"):
+        run_task(
+            tmp_path,
+            "task=predict",
+            f"checkpoint={first_run / 'checkpoints' / 'last.ckpt'}",
+            f"source={source}",
+        )
+    assert (tmp_path / "good.jpg").exists()
+    assert len(json.loads((tmp_path / "predictions.json").read_text())) == 1
+
+
+def test_resumed_run_has_the_losses_of_the_uninterrupted_one(run_task: Run, tmp_path: Path) -> None:
+    """10 images in batches of 2 are epochs of 5 steps: 3 is within the first, 5 its end, 7 within the second."""
+    whole = tmp_path / "whole"
+    options = [
+        "schedule.max_steps=9",
+        "trainer.val_check_interval=100",
+        "trainer.check_val_every_n_epoch=null",
+    ]
+    options += [
+        "callbacks.best=null",
+        "callbacks.periodic.every_n_train_steps=1",
+        "callbacks.periodic.save_top_k=-1",
+    ]
+    options += ["augment=ssd"]
+    run_task(whole, *options)
+    expected = losses(whole)
+    assert len(expected) == 9
+    for step in (3, 5, 7):
+        checkpoint = next((whole / "checkpoints").glob(f"*_{step}_periodic.ckpt"))
+        resumed = tmp_path / f"resumed{step}"
+        run_task(resumed, *options, f"resume={checkpoint}")
+        after = losses(resumed)
+        assert sorted(after) == list(range(step, 9))
+        for later, value in after.items():
+            assert value == pytest.approx(expected[later], rel=1e-6), (step, later)
+
+
+def test_resume_auto_takes_the_newest_checkpoint_of_the_name(run_task: Run, tmp_path: Path) -> None:
+    run_task(tmp_path / "a")
+    assert sorted(losses(tmp_path / "a")) == [0, 1, 2, 3]
+    run_task(tmp_path / "b", "resume=auto", "schedule.max_steps=6")
+    assert sorted(losses(tmp_path / "b")) == [4, 5]
+
+
+def test_same_seed_same_losses_whatever_the_workers(run_task: Run, tmp_path: Path) -> None:
+    run_task(tmp_path / "a", "augment=ssd")
+    run_task(tmp_path / "b", "augment=ssd", "dataset.num_workers=2")
+    run_task(tmp_path / "c", "augment=ssd", "seed=1")
+    assert losses(tmp_path / "a") == pytest.approx(losses(tmp_path / "b"))
+    assert losses(tmp_path / "a") != pytest.approx(losses(tmp_path / "c"))
+
+
+def test_step_with_non_finite_gradients_leaves_the_weights_alone(
+    run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from yolact_pl.losses.yolact_loss import YolactLoss
+
+    original = YolactLoss.forward
+    calls: list[int] = []
+
+    def poisoned(self: YolactLoss, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        calls.append(1)
+        terms = original(self, *args, **kwargs)
+        return {**terms, "box": terms["box"] * (np.nan if len(calls) == 2 else 1.0)}
+
+    monkeypatch.setattr(YolactLoss, "forward", poisoned)
+    run_task(tmp_path)
+    skips = [r.getMessage() for r in caplog.records if "not finite" in r.getMessage()]
+    assert len(skips) == 1
+    assert "images" in skips[0]
+    content = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert all(torch.isfinite(value).all() for value in content["state_dict"].values())
+
+
+def test_too_many_non_finite_steps_in_a_row_stop_the_run(
+    run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from yolact_pl.losses.yolact_loss import YolactLoss
+
+    original = YolactLoss.forward
+    monkeypatch.setattr(
+        YolactLoss,
+        "forward",
+        lambda self, *a, **k: {n: v * np.nan for n, v in original(self, *a, **k).items()},
+    )
+    with pytest.raises(ValueError, match="3 steps in a row.*lower schedule.lr"):
+        run_task(tmp_path, "callbacks.gradient_guard.max_in_a_row=3")
+
+
+BAD = {
+    "eval without a checkpoint": (["task=eval"], "checkpoint=<file>"),
+    "no such checkpoint": (["task=eval", "checkpoint=nothing.ckpt"], "nothing.ckpt: no such file"),
+    "predict without a source": (["task=predict"], "source="),
+    "no such source": (["task=predict", "source=no_such_folder"], "no_such_folder"),
+    "resume without a file": (["resume=nothing.ckpt"], "nothing.ckpt: no such file"),
+    "batch of nothing": (["dataset.batch_size=0"], "batch_size=0"),
+    "batch norm setting": (["model.freeze_bn=maybe"], "maybe"),
+    "unknown nms": (["model.postprocess.nms=slow"], "slow"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_mistakes_are_told_in_one_sentence(case: str, run_task: Run, tmp_path: Path) -> None:
+    overrides, expected = BAD[case]
+    with pytest.raises(ValueError, match=expected) as error:
+        run_task(tmp_path, *overrides)
+    assert "\n" not in str(error.value)
+
+
+def test_checkpoint_of_another_architecture_names_the_difference(
+    first_run: Path, run_task: Run, tmp_path: Path
+) -> None:
+    checkpoint = first_run / "checkpoints" / "last.ckpt"
+    with pytest.raises(ValueError, match="another architecture or class count.*first: "):
+        run_task(tmp_path, "task=eval", f"checkpoint={checkpoint}", "model.network.channels=8")
+
+
+def test_file_that_is_no_checkpoint_is_refused(run_task: Run, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.ckpt"
+    wrong.write_bytes(b"this is not a checkpoint")
+    with pytest.raises(ValueError, match=r"wrong\.ckpt"):
+        run_task(tmp_path, "task=eval", f"checkpoint={wrong}")
