@@ -139,7 +139,7 @@ def main() -> None:
 
         batches = -(-count // batch)
         objects = known.num_annotations / known.num_images
-        print(f"{known.num_images} images, {objects:.1f} objects each, {size[0]} x {size[1]}, batches of {batch}\n")
+        print(f"{known.num_images} images, {objects:.1f} objects each, {size[0]} px, batches of {batch}\n")
         print(f"{'':20}{'ms/image':>10}{'images/s':>10}")
         for name, function in (("training", train_batch), ("evaluation", val_batch)):
             each = milliseconds(function, batches, arguments.repeats) / batch

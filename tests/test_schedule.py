@@ -53,3 +53,24 @@ def test_frozen_parameters_are_left_out_of_the_optimizer() -> None:
     layer.bias.requires_grad_(False)
     optimizer, _ = paper_schedule().configure(layer.parameters())
     assert [p is layer.weight for p in optimizer.param_groups[0]["params"]] == [True]
+
+
+def test_schedule_gone_on_with() -> None:
+    whole = paper_schedule()
+    rest = whole.starting_at(32_100)
+    assert rest.run_steps == 767_900
+    assert rest.lr_at(0) == whole.lr_at(32_100) == 1e-3  # no second warm-up
+    # the first milestone, 280,000, is 247,900 steps further on
+    assert rest.lr_at(247_899) == pytest.approx(1e-3)
+    assert rest.lr_at(247_900) == pytest.approx(1e-4)
+    assert whole.starting_at(100).lr_at(50) == whole.lr_at(150) < 1e-3  # the rest of the warm-up
+    assert whole.run_steps == whole.starting_at(0).run_steps == 800_000
+    assert "from step 32,100 on" in rest.describe()
+    assert "from step" not in whole.describe()
+
+
+@pytest.mark.parametrize("step", [-1, 800_000])
+def test_schedule_that_is_over(step: int) -> None:
+    assert paper_schedule().starting_at(799_999).run_steps == 1
+    with pytest.raises(ValueError, match=rf"start_step={step}: .* steps 0 to 799999 at 8 images"):
+        paper_schedule().starting_at(step)

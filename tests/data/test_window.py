@@ -160,10 +160,21 @@ def test_boxes_move_with_the_pixels(window: Window, size: tuple[int, int], x: in
     assert (rows + 0.5 <= y2 + 1e-3).all()
 
 
-def test_a_centre_on_the_edge_is_not_contained() -> None:
-    boxes = np.array(
-        [[0, 0, 20, 20], [0, 0, 22, 20], [0, 0, 22, 22], [38, 38, 40, 40], [30, 30, 70, 50]], float
-    )
-    # Centres (10, 10), (11, 10), (11, 11), (39, 39) and (50, 40) for the open square 10..40.
-    assert Window(10, 10, 30, 30).contains_centres(boxes).tolist() == [False, False, True, True, False]
+@pytest.mark.parametrize(
+    ("centre", "contained"),
+    [
+        ((10, 20), False),
+        ((20, 10), False),
+        ((40, 20), False),
+        ((20, 40), False),
+        ((11, 20), True),
+        ((20, 11), True),
+        ((39, 20), True),
+        ((20, 39), True),
+    ],
+)
+def test_a_centre_on_the_edge_is_not_contained(centre: tuple[int, int], contained: bool) -> None:
+    x, y = centre
+    boxes = np.array([[x - 7, y - 3, x + 7, y + 3]], np.float32)
+    assert Window(10, 10, 30, 30).contains_centres(boxes).tolist() == [contained]
     assert Window(10, 10, 30, 30).contains_centres(boxes[:0]).shape == (0,)

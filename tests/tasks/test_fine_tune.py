@@ -1,11 +1,15 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from tests.checkpoints.checkpoint_files import published, small_network, write_own
+from tests.checkpoints.checkpoint_files import published, small_network, small_tree, write_own
+from yolact_pl.checkpoints.description import build_network as build_description
+from yolact_pl.models.yolact import Yolact
 from yolact_pl.tasks.build import build, build_network
 from yolact_pl.tasks.fine_tune import network_to_train, step_to_start_at
 from yolact_pl.tasks.main import config_folder
@@ -132,3 +136,38 @@ def test_released_file_of_an_interrupted_training(tmp_path: Path) -> None:
     # the first milestone, at 140,000 steps of 16
     assert schedule.lr_at(107_899) == pytest.approx(2e-3)
     assert schedule.lr_at(107_900) == pytest.approx(2e-4)
+
+
+def released_shapes_file(folder: Path) -> Path:
+    """As the original would have left it, for the small network of the runs below and the five shapes."""
+    path = folder / "shapes_im64_3_2.pth"
+    torch.manual_seed(0)
+    network = build_description(small_tree(5, channels=16, num_prototypes=32))
+    assert isinstance(network, Yolact)
+    torch.save(published(network), path)
+    return path
+
+
+def test_run_goes_on_from_a_released_file(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = released_shapes_file(tmp_path)
+    run_task(tmp_path / "run", f"init={path}", "start_step=auto", "freeze=backbone")
+    content = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert content["global_step"] == 2  # of the four steps of the schedule two were done
+    before, after = torch.load(path, weights_only=True), content["state_dict"]
+    assert torch.equal(
+        before["backbone.layers.0.0.conv1.weight"], after["network.backbone.layer1.0.conv1.weight"]
+    )
+    assert torch.equal(before["backbone.bn1.running_mean"], after["network.backbone.bn1.running_mean"])
+    changed, old = after["network.head.shared.weight"], before["prediction_layers.0.upfeature.0.weight"]
+    assert not torch.equal(changed, old)
+    assert (changed - old).abs().max() < 0.1
+
+
+def test_released_file_is_measured(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = released_shapes_file(tmp_path)
+    anchors = ["model.network.anchors.reference_size=550", "model.network.anchors.scales=[24,48,96,192,384]"]
+    square = ["model.network.anchors.square=true"]
+    score = run_task(tmp_path / "run", "task=eval", f"checkpoint={path}", *anchors, *square)
+    assert score is not None
+    assert 0 <= score < 0.5
+    assert (tmp_path / "run" / "metrics.json").is_file()

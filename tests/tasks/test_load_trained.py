@@ -74,6 +74,13 @@ def test_own_checkpoint_needs_nothing_else(own: Path) -> None:
     torch.testing.assert_close(dict(trained.network.state_dict()), dict(expected))
 
 
+def test_own_checkpoint_with_another_image_size(own: Path) -> None:
+    trained = load_trained(command_line(f"checkpoint={own}", "image_size=[96,128]"))
+    assert list(trained.cfg.dataset.image_size) == [96, 128]
+    assert trained.network.anchors.scales[0] == (4,)  # 24 x sqrt(96 x 128) / 550 = 4.8
+    assert load_trained(command_line(f"checkpoint={own}")).network.anchors.scales[0] == (2,)  # 24 x 64 / 550
+
+
 def test_own_checkpoint_with_another_network_on_the_command_line(own: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"backbone\.depths is \[1, 1, 1, 1\] in the file, \[2, 2, 2, 2\]"

@@ -31,8 +31,7 @@ def with_stored_config(cfg: DictConfig, stored: dict[str, Any]) -> DictConfig:
                 merged[name] = cfg[name]
             elif not name.startswith("hydra"):
                 OmegaConf.update(merged, name, OmegaConf.select(cfg, name), force_add=True)
-    # ImageNet weights are of no use where a checkpoint's follow.
-    if "weights" in merged.backbone:
-        merged.backbone.weights = None
-        merged.model.network.backbone.weights = None
+        if "image_size" in names:  # what followed it in the run's config is stored as a number
+            merged.dataset.image_size = cfg.image_size
+            merged.model.network.anchors.image_size = cfg.image_size
     return merged
