@@ -49,7 +49,9 @@ def describe(cfg: DictConfig, data: CocoDataModule) -> Description:
     """What a checkpoint of this run says of itself."""
     network = OmegaConf.to_container(cfg.model.network, resolve=True)
     assert isinstance(network, dict)
-    tree = {str(key): value for key, value in network.items()} | {"num_classes": data.num_classes}
+    tree: dict[str, Any] = {str(key): value for key, value in network.items()} | {
+        "num_classes": data.num_classes
+    }
     tree["backbone"] = without_weights(tree["backbone"])  # the checkpoint has its own
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
