@@ -95,9 +95,8 @@ class CocoEvaluation(Callback):
         if not self._evaluator.has_ground_truth:
             _log.info("no ground truth: only results were written to %s", self.folder)
             return {}
-        limited = sum(trainer.num_val_batches) < len(trainer.val_dataloaders or [])
-        image_ids = [row.image_id for row in rows] if limited else None
-        self.metrics = self._evaluator.evaluate(rows, image_ids=image_ids)
+        # On the images that were looked at: fewer than the file's with max_images or limit_val_batches.
+        self.metrics = self._evaluator.evaluate(rows, image_ids=[row.image_id for row in rows])
         write_metrics(self.metrics, self.folder)
         _log.info("%s", format_table(self.metrics))
         if trainer.state.fn == "validate":

@@ -16,6 +16,7 @@ from yolact_pl.data.transforms import Augmentation
 from yolact_pl.structures import Target
 
 MAX_WORKERS = 8
+MAX_IMAGES = 2**31
 
 
 class CocoDataModule(LightningDataModule):
@@ -35,6 +36,7 @@ class CocoDataModule(LightningDataModule):
         num_workers: processes that load images, for each device; `auto` asks the machine.
         seed: of the order of the images and of the augmentation.
         keep_empty_images: train on images without annotations too.
+        max_images: use only the first so many images of each file, to try something out.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class CocoDataModule(LightningDataModule):
         num_workers: int | str = "auto",
         seed: int = 0,
         keep_empty_images: bool = True,
+        max_images: int | None = None,
     ) -> None:
         super().__init__()
         self.image_size = _pair(image_size)
@@ -64,6 +67,9 @@ class CocoDataModule(LightningDataModule):
         self.augment = augment
         self.seed = seed
         self.keep_empty_images = keep_empty_images
+        if max_images is not None and max_images < 1:
+            raise ValueError(f"max_images={max_images}: expected at least 1 image, or null for all.")
+        self.max_images = max_images
         self._paths = {"train": (train_json, train_images), "val": (val_json, val_images)}
         self._annotations: dict[str, Annotations] = {}
         self._train: TrainDataset | None = None
@@ -115,7 +121,7 @@ class CocoDataModule(LightningDataModule):
     @property
     def val_size(self) -> int:
         """Validation images, 0 without a validation set."""
-        return self._read("val").num_images if self.has_validation else 0
+        return min(self._read("val").num_images, self.max_images or MAX_IMAGES) if self.has_validation else 0
 
     @property
     def val_annotations(self) -> Path:
@@ -160,6 +166,7 @@ class CocoDataModule(LightningDataModule):
                 augment=self.augment,
                 seed=self.seed,
                 keep_empty_images=self.keep_empty_images,
+                max_images=self.max_images,
             )
         return self._train
 

@@ -61,6 +61,7 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         augment: chooses what is shown of an image, and how.
         seed: of the augmentation.
         keep_empty_images: also images without any annotation, which then only teach what is background.
+        max_images: only the first so many images.
     """
 
     def __init__(
@@ -72,12 +73,13 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         augment: Augmentation,
         seed: int = 0,
         keep_empty_images: bool = True,
+        max_images: int | None = None,
     ) -> None:
         super().__init__(annotations, folder, image_size=image_size)
         self.augment = augment
         self.seed = seed
         num_objects = np.diff(annotations.row_starts)
-        self.indices = np.flatnonzero(keep_empty_images | (num_objects > 0))
+        self.indices = np.flatnonzero(keep_empty_images | (num_objects > 0))[:max_images]
 
     def __len__(self) -> int:
         return len(self.indices)

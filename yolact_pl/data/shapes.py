@@ -34,7 +34,7 @@ class ShapesDataModule(CocoDataModule):
         num_val: validation images, other ones.
         picture_size: side of the square pictures in pixels.
         shapes_seed: of the pictures.
-        image_size, batch_size, augment, num_workers, seed, keep_empty_images: see `CocoDataModule`.
+        image_size, batch_size, augment, num_workers, seed, keep_empty_images, max_images: see `CocoDataModule`.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class ShapesDataModule(CocoDataModule):
         num_workers: int | str = "auto",
         seed: int = 0,
         keep_empty_images: bool = True,
+        max_images: int | None = None,
     ) -> None:
         root = Path(root)
         super().__init__(
@@ -64,6 +65,7 @@ class ShapesDataModule(CocoDataModule):
             num_workers=num_workers,
             seed=seed,
             keep_empty_images=keep_empty_images,
+            max_images=max_images,
         )
         self.root = root
         self.counts = num_train, num_val
