@@ -51,22 +51,26 @@ class YolactModule(LightningModule):
             freeze_batch_norm(network)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # The random state of a step is a function of seed, step and rank: a resumed run needs no saved random state,
-        # whatever the number of its devices.
+        # The random state of a step is a function of seed, step and rank: a resumed run needs no saved random
+        # state, whatever the number of its devices.
         torch.manual_seed((self.seed * 1_000_003 + self.trainer.global_step) * 1_009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, targets = batch
         terms = self.loss(self.network(images), targets, mask_iou=self.network.mask_iou)
         total = torch.stack(list(terms.values())).sum()
-        logged = {f"loss/{name}": value.detach() for name, value in terms.items()}
-        self.log_dict({**logged, "loss/total": total.detach()}, batch_size=len(images))
+        # Each rank has the part of its own images; their mean is the loss of the total batch.
+        values = torch.stack([*terms.values(), total]).detach()
+        values = self.trainer.strategy.reduce(values, reduce_op="mean")
+        names = [f"loss/{name}" for name in (*terms, "total")]
+        self.log_dict(dict(zip(names, values.unbind(), strict=True)), batch_size=len(images))
         return total
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> list[Detections]:
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Detections]]:
         images, targets = batch
         sizes = [target["size"] for target in targets]
-        return self.postprocess(self.network(images), sizes, mask_iou=self.network.mask_iou)
+        detections = self.postprocess(self.network(images), sizes, mask_iou=self.network.mask_iou)
+        return {"detections": detections}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer, scheduler = self.schedule.configure(self.network.parameters())
@@ -76,7 +80,7 @@ class YolactModule(LightningModule):
         checkpoint[ENTRY] = dict(self.description)
 
     def on_validation_start(self) -> None:
-        # DDP's own copying of buffers at each forward would hang a validation with unequal shares (see tasks/trainer.py).
+        # DDP's own copying at each forward would hang where shares are unequal (see tasks/trainer.py).
         if self.trainer.world_size > 1:
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)

@@ -1,6 +1,7 @@
 """COCO average precision of each validation, its files, and pictures of ground truth beside prediction."""
 
 import logging
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ class CocoEvaluation(Callback):
     `val/mask_AP`, `val/box_AP` and their parts, prints the table, and writes the report into the folder.
 
     Args:
-        folder: of the report (`metrics.json`, `per_class.csv` and the results in COCO's format) and the pictures.
+        folder: of the pictures and the report (`metrics.json`, `per_class.csv`, results in COCO's format).
         backend: who counts, see `CocoEvaluator`.
         num_pictures: how many images are drawn, ground truth beside prediction; the first ones.
     """
 
-    def __init__(self, folder: str | Path, *, backend: str = "faster_coco_eval", num_pictures: int = 8) -> None:
+    def __init__(
+        self, folder: str | Path, *, backend: str = "faster_coco_eval", num_pictures: int = 8
+    ) -> None:
         self.folder = Path(folder)
         self.backend = backend
         self.num_pictures = num_pictures
@@ -70,11 +73,13 @@ class CocoEvaluation(Callback):
     ) -> None:
         assert self._evaluator is not None
         images, targets = batch
-        for image, target, detections in zip(images, targets, outputs, strict=True):
+        for image, target, detections in zip(images, targets, outputs["detections"], strict=True):
             self._evaluator.add(target["image_id"], detections)
             if trainer.is_global_zero and len(self._pictures) < self.num_pictures:
                 size = target["size"]
-                pixels = cv2.resize(image.permute(1, 2, 0).byte().cpu().numpy(), (size[1], size[0]))
+                pixels = np.asarray(
+                    cv2.resize(image.permute(1, 2, 0).byte().cpu().numpy(), (size[1], size[0])), np.uint8
+                )
                 self._pictures.append(_picture(pixels, detections, _data(trainer), target["image_id"]))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -85,7 +90,7 @@ class CocoEvaluation(Callback):
             numbers = [self._report(rows, trainer)]
         if trainer.world_size > 1:
             torch.distributed.broadcast_object_list(numbers, src=0)
-        pl_module.log_dict(numbers[0], batch_size=1)
+        pl_module.log_dict(numbers[0], batch_size=1, sync_dist=True)
 
     def _report(self, rows: list[ImageResults], trainer: Trainer) -> dict[str, float]:
         """Count, print, write; rank 0 only."""
@@ -116,7 +121,7 @@ class CocoEvaluation(Callback):
 
 
 def _data(trainer: Trainer) -> CocoDataModule:
-    data = trainer.datamodule  # type: ignore[attr-defined]
+    data = getattr(trainer, "datamodule", None)
     assert isinstance(data, CocoDataModule)
     return data
 
@@ -148,9 +153,9 @@ def _picture(
 
 
 def _gather(rows: list[ImageResults], trainer: Trainer) -> list[ImageResults]:
-    """The rows of all ranks, on rank 0."""
+    """On rank 0 the rows of all ranks, in the order of the data set: `ShareSampler` dealt it out in turn."""
     if trainer.world_size == 1:
         return rows
-    shares: list[list[ImageResults] | None] | None = [None] * trainer.world_size if trainer.is_global_zero else None
-    torch.distributed.gather_object(rows, shares, dst=0)
-    return [row for share in shares or [] for row in share or []]
+    shares: list[Any] = [[] for _ in range(trainer.world_size)]
+    torch.distributed.gather_object(rows, shares if trainer.is_global_zero else None, dst=0)
+    return [row for turn in zip_longest(*shares) for row in turn if row is not None]

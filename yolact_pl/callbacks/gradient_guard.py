@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from torch import Tensor
+from pytorch_lightning.utilities import rank_zero_only
 from torch.optim import Optimizer
 
 from yolact_pl.structures import Batch
@@ -20,8 +20,8 @@ class DivergedError(ValueError):
 class GradientGuard(Callback):
     """Leaves the weights alone when a step's gradients hold a NaN or an infinity.
 
-    Under DDP the gradients are already averaged when they are looked at, so a NaN of one rank is seen by all of them
-    and all skip alike. The images of the step are named, to find a broken sample.
+    Under DDP the gradients are already averaged when they are looked at, so a NaN of one rank is seen by all
+    of them and all skip alike. The images of the step are named, to find a broken sample.
 
     Args:
         max_in_a_row: after this many skipped steps in a row the run stops with `DivergedError`.
@@ -33,12 +33,17 @@ class GradientGuard(Callback):
         self.in_a_row = 0
         self._image_ids: list[int] = []
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
         self._image_ids = [target["image_id"] for target in batch[1]]
 
-    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = gradient_norm([p.grad for p in parameters])
+        # Clipping to no limit changes nothing: it is how torch gives the norm over all gradients.
+        norm = torch.nn.utils.clip_grad_norm_(parameters, float("inf"))
         pl_module.log("gradient_norm", norm, batch_size=1)
         pl_module.log("skipped_steps", float(self.skipped), batch_size=1)
         if torch.isfinite(norm):
@@ -47,16 +52,19 @@ class GradientGuard(Callback):
         self.skipped += 1
         self.in_a_row += 1
         for parameter in parameters:
-            parameter.grad = None  # an optimizer passes over parameters without a gradient: no decay, no momentum
+            parameter.grad = (
+                None  # an optimizer passes over parameters without a gradient: no decay, no momentum
+            )
         image_ids = self._gather_image_ids(trainer)
-        _log.warning(
+        rank_zero_only(_log.warning)(
             "step %d skipped: its gradients are not finite (images %s; %d skipped so far)",
             trainer.global_step, ", ".join(map(str, image_ids)), self.skipped,
         )  # fmt: skip
         if self.in_a_row >= self.max_in_a_row:
             raise DivergedError(
-                f"the gradients of {self.in_a_row} steps in a row were not finite, last at step {trainer.global_step}: "
-                "training has diverged; lower schedule.lr, lengthen schedule.warmup_steps or use trainer.precision=32"
+                f"the gradients of {self.in_a_row} steps in a row were not finite, last at step "
+                f"{trainer.global_step}: training has diverged; lower schedule.lr, lengthen "
+                "schedule.warmup_steps or use trainer.precision=32"
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -71,11 +79,3 @@ class GradientGuard(Callback):
         shares: list[list[int]] = [[] for _ in range(trainer.world_size)]
         torch.distributed.all_gather_object(shares, self._image_ids)
         return [image_id for share in shares for image_id in share]
-
-
-def gradient_norm(gradients: list[Tensor | None]) -> Tensor:
-    """The Euclidean norm over all gradients, as a scalar tensor; 0 if there are none."""
-    present = [gradient for gradient in gradients if gradient is not None]
-    if not present:
-        return torch.zeros(())
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present)))

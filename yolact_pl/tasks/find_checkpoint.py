@@ -32,7 +32,9 @@ def checkpoint_to_use(cfg: DictConfig) -> Path:
         CheckpointError: none was given, or there is none.
     """
     if cfg.checkpoint is None:
-        raise CheckpointError("this task needs a checkpoint: give checkpoint=<file>, or checkpoint=auto for the newest run")
+        raise CheckpointError(
+            "this task needs a checkpoint: give checkpoint=<file>, or checkpoint=auto for the newest run"
+        )
     if cfg.checkpoint != "auto":
         return _existing(cfg.checkpoint, key="checkpoint")
     newest = _newest(_runs(cfg).glob("*/checkpoints/*.ckpt"))

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.errors import InstantiationException
 from hydra.utils import get_method
 from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def config_folder() -> Path:
-    """conf/ of the repository, or its copy inside an installed wheel."""
-    beside = _PACKAGE.parent / "conf"
-    return beside if (beside / "config.yaml").is_file() else _PACKAGE / "conf"
+    """conf/ inside an installed wheel, or else beside the package, as in the repository."""
+    inside = _PACKAGE / "conf"
+    return inside if inside.is_dir() else _PACKAGE.parent / "conf"
 
 
 def main() -> None:
@@ -33,10 +35,10 @@ def main() -> None:
         started = True
         try:
             return get_method(cfg.task.run)(cfg)
-        except ValueError as error:
+        except (ValueError, OmegaConfBaseException, InstantiationException) as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
-            _log.error("error: %s", error)
+            _log.error("error: %s", _sentence(error))
             raise SystemExit(1) from None
 
     try:
@@ -48,3 +50,16 @@ def main() -> None:
             for line in suggestions(sys.argv[1:], config_folder()):
                 sys.stderr.write(f"{line}\n")
         raise
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong, in one line with its key: Hydra and omegaconf spread it over several."""
+    if not isinstance(error, OmegaConfBaseException | InstantiationException):
+        return str(error)
+    first, *others = str(error).splitlines()
+    keys = [line.split(":")[1].strip() for line in others if line.strip().startswith("full_key:")]
+    if isinstance(error, MissingMandatoryValue):
+        return f"{keys[0]} is not set; give {keys[0]}=<value>" if keys else first
+    if isinstance(error, InstantiationException) and error.__cause__ is not None:
+        first = " ".join(str(error.__cause__).splitlines())
+    return f"{keys[0]}: {first}" if keys else first

@@ -1,7 +1,7 @@
 """The nearest valid name for a mistyped override."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -10,71 +10,116 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+_CUTOFF = 0.6
+_MAX_PLACES = 3
 
 
 def suggestions(arguments: list[str], config_folder: Path) -> list[str]:
-    """A line `did you mean ...?` for each override of the command line whose group, choice or key does not exist."""
+    """A line `did you mean ...?` for each override whose group, choice or key does not exist.
+
+    Args:
+        arguments: the command line without the program's name; options (`-m`, `--cfg`) are passed over.
+        config_folder: of the groups.
+    """
     groups = _groups(config_folder)
-    overrides = _parse(argument for argument in arguments if "=" in argument and not argument.startswith("-"))
-    known = [o for o in overrides if o.key_or_group in groups and str(o.value()) in groups[o.key_or_group]]
-    keys = _keys(config_folder, [o.input_line or "" for o in known])
-    lines = []
-    for override in overrides:
-        name = override.key_or_group
-        if override.is_add() or name.startswith("hydra"):
-            continue
-        if name in groups:
-            _suggest(lines, str(override.value()), groups[name], f"{name}={{}}")
-        elif name not in keys:
-            _suggest(lines, name, [*keys, *groups], "{}=...")
+    typed = [argument for argument in arguments if not argument.startswith("-")]
+    overrides = [override for argument in typed for override in _parse(argument)]
+    chosen = [text for override in overrides if (text := _valid_choice(override, groups))]
+    keys = _keys(config_folder, chosen)
+    lines = [line for override in overrides for line in _for_override(override, groups, keys)]
+    for argument in typed:
+        if "=" not in argument:
+            right = [f"{group}={argument}" for group, choices in groups.items() if argument in choices]
+            lines += _line(argument, right)
     return lines
 
 
-def _suggest(lines: list[str], wrong: str, valid: list[str], form: str) -> None:
-    if wrong in valid or wrong == "None":
+def _for_override(override: Override, groups: dict[str, list[str]], keys: list[str]) -> Iterator[str]:
+    name = override.key_or_group
+    if override.is_add() or name.startswith("hydra"):
         return
-    nearest = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.4)
-    if nearest:
-        lines.append(f"{form.format(wrong)}: did you mean {form.format(nearest[0])} ?")
+    if name not in groups:
+        if name not in keys:
+            written = override.input_line or name
+            yield from _line(
+                written, [written.replace(name, k, 1) for k in _nearest_keys(name, keys, groups)]
+            )
+        return
+    for choice in _choices(override):
+        if choice == "None" and name != "experiment":
+            yield f"{name}=null: a group needs one of its choices: {', '.join(groups[name])}"
+        elif choice not in groups[name] and choice != "None":
+            nearest = difflib.get_close_matches(choice, groups[name], n=1, cutoff=0.4)
+            yield from _line(f"{name}={choice}", [f"{name}={right}" for right in nearest])
 
 
-def _parse(arguments: Iterable[str]) -> list[Override]:
-    parser = OverridesParser.create()
-    parsed = []
-    for argument in arguments:
-        try:
-            parsed += parser.parse_overrides([argument])
-        except HydraException:
-            continue
-    return parsed
+def _nearest_keys(name: str, keys: list[str], groups: dict[str, list[str]]) -> list[str]:
+    """Keys of the same name elsewhere; or else the most similar one in this place; or else anywhere."""
+    parent, _, last = name.rpartition(".")
+    elsewhere = [key for key in keys if key.rpartition(".")[2] == last]
+    if elsewhere:
+        return elsewhere[:_MAX_PLACES]
+    siblings = [key.rpartition(".")[2] for key in keys if key.rpartition(".")[0] == parent]
+    if not parent:
+        siblings += groups
+    near = difflib.get_close_matches(last, siblings, n=1, cutoff=_CUTOFF)
+    if near:
+        return [f"{parent}.{near[0]}" if parent else near[0]]
+    return [] if siblings else difflib.get_close_matches(name, keys, n=1, cutoff=_CUTOFF)
+
+
+def _line(wrong: str, right: list[str]) -> list[str]:
+    return [f"{wrong}: did you mean {' or '.join(right)} ?"] if right else []
+
+
+def _parse(argument: str) -> list[Override]:
+    if "=" not in argument and not argument.startswith("~"):
+        return []
+    try:
+        return OverridesParser.create().parse_overrides([argument])
+    except HydraException:
+        return []
+
+
+def _choices(override: Override) -> list[str]:
+    """The value, or the values of a sweep."""
+    if override.is_choice_sweep():
+        return [str(value) for value in override.sweep_string_iterator()]
+    return [str(override.value())]
+
+
+def _valid_choice(override: Override, groups: dict[str, list[str]]) -> str | None:
+    """`group=choice`, if both exist; of a sweep the first."""
+    name, choice = override.key_or_group, _choices(override)[0]
+    return f"{name}={choice}" if choice in groups.get(name, ()) else None
 
 
 def _groups(config_folder: Path) -> dict[str, list[str]]:
     """Each config group with its choices."""
     return {
         folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in config_folder.iterdir()
+        for folder in sorted(config_folder.iterdir())
         if folder.is_dir()
     }
 
 
 def _keys(config_folder: Path, overrides: list[str]) -> list[str]:
-    """Every dotted key of the composed config."""
+    """Every dotted key of the composed config; what is copied from elsewhere by `${...}` is not entered."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(config_folder), version_base="1.3"):
-            cfg = compose("config", overrides=overrides)
-    except HydraException:
+            return list(_dotted(compose("config", overrides=overrides), ""))
+    except (HydraException, OmegaConfBaseException):
         return []
-    found: list[str] = []
 
-    def walk(node: DictConfig, prefix: str) -> None:
-        for key in node:
-            found.append(f"{prefix}{key}")
-            if not OmegaConf.is_interpolation(node, key) and isinstance(node._get_node(key), DictConfig):
-                child = node[key]
-                if child is not None:
-                    walk(child, f"{prefix}{key}.")
 
-    walk(cfg, "")
-    return found
+def _dotted(node: DictConfig, prefix: str) -> Iterator[str]:
+    for key in map(str, node):
+        yield f"{prefix}{key}"
+        if OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key):
+            continue
+        child = node[key]
+        if isinstance(child, DictConfig):
+            yield from _dotted(child, f"{prefix}{key}.")

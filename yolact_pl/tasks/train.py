@@ -48,13 +48,15 @@ def run(cfg: DictConfig) -> float | None:
     )
     if not data.has_validation:
         callbacks.pop("evaluation", None)
-        callbacks["best"].monitor = None  # type: ignore[attr-defined]
+        if isinstance(callbacks.get("best"), ModelCheckpoint):
+            callbacks["best"] = ModelCheckpoint(
+                Path(cfg.output) / "checkpoints", filename=cfg.callbacks.best.filename, save_last=True
+            )
     schedule: Schedule = build(cfg.schedule)
     trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
     scaled = schedule.scaled(total_batch_size(cfg, trainer)).starting_at(step_to_start_at(cfg))
-    trainer.fit_loop.epoch_loop.max_steps = (
-        scaled.run_steps
-    )  # only a Trainer knows how many devices there are
+    # Not an argument of the Trainer: only the Trainer knows how many devices there are to scale to.
+    trainer.fit_loop.epoch_loop.max_steps = scaled.run_steps
     module = YolactModule(
         network,
         build(cfg.model.loss),

@@ -1,5 +1,6 @@
 """The Lightning Trainer, with its loggers and callbacks."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from yolact_pl.tasks.build import build
 
@@ -27,7 +29,7 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         callbacks=list(callbacks),
         logger=loggers or False,
         default_root_dir=cfg.output,
-        use_distributed_sampler=False,  # the samplers of data/sampler.py share out, without repeating an image
+        use_distributed_sampler=False,  # data/sampler.py shares out, without repeating an image
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         **settings,
@@ -45,9 +47,16 @@ def num_processes(trainer: Trainer) -> int:
 
 
 def _strategy(cfg: DictConfig) -> Any:
-    """`auto`, but DDP does not copy buffers in every forward pass: in a validation with unequal shares it would hang."""
+    """`auto`, but DDP does not copy buffers in every pass: a validation with unequal shares would hang."""
     strategy = cfg.trainer.strategy
     if strategy not in ("auto", "ddp"):
         return strategy if isinstance(strategy, str) else build(strategy)
     several = strategy == "ddp" or cfg.trainer.num_nodes > 1 or cfg.trainer.devices not in (1, "1", [0])
-    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True) if several else "auto"
+    if not several:
+        return "auto"
+    known = inspect.signature(DistributedDataParallel).parameters
+    copying = (
+        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    )  # the older name
+    options: dict[str, Any] = {copying: False, "gradient_as_bucket_view": True}
+    return DDPStrategy(**options)
