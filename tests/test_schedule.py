@@ -29,7 +29,9 @@ def test_rates_are_the_published_ones(recorded: dict) -> None:
 
 
 def test_optimizer_runs_at_the_rate_of_its_step() -> None:
-    schedule = Schedule(torch.optim.SGD, lr=1.0, max_steps=10, milestones=[4, 6], warmup_steps=2, warmup_lr=0.0)
+    schedule = Schedule(
+        torch.optim.SGD, lr=1.0, max_steps=10, milestones=[4, 6], warmup_steps=2, warmup_lr=0.0
+    )
     optimizer, scheduler = schedule.configure(nn.Linear(1, 1).parameters())
     seen = []
     for _ in range(8):

@@ -68,7 +68,7 @@ class Detections(TypedDict):
     scores: Tensor
     """[N] float32: how sure the class is. Boxes are ranked by it."""
     mask_scores: Tensor
-    """[N] float32: the score that masks are ranked by. YOLACT: the same; YOLACT++: score x predicted mask IoU."""
+    """[N] float32: masks are ranked by it. YOLACT: the same; YOLACT++: score x predicted mask IoU."""
     labels: Tensor
     """[N] int64, 0-based."""
     masks: Tensor

@@ -98,7 +98,7 @@ def test_predict_names_an_unreadable_image_and_writes_the_others(
 
 
 def test_resumed_run_has_the_losses_of_the_uninterrupted_one(run_task: Run, tmp_path: Path) -> None:
-    """10 images in batches of 2 are epochs of 5 steps: 3 is within the first, 5 its end and validated, 7 in the second."""
+    """10 images in batches of 2: epochs of 5. Step 3 is in the first, 5 its end, 7 in the second."""
     whole = tmp_path / "whole"
     options = ["augment=ssd", "schedule.max_steps=9", "trainer.val_check_interval=5"]
     options += ["callbacks.periodic.every_n_train_steps=1", "callbacks.periodic.save_top_k=-1"]
@@ -162,7 +162,7 @@ def test_too_many_non_finite_steps_in_a_row_stop_the_run(
         "forward",
         lambda self, *a, **k: {n: v * np.nan for n, v in original(self, *a, **k).items()},
     )
-    with pytest.raises(ValueError, match="3 steps in a row.*lower schedule.lr"):
+    with pytest.raises(ValueError, match=r"3 steps in a row.*lower schedule\.lr"):
         run_task(tmp_path, "callbacks.gradient_guard.max_in_a_row=3")
 
 

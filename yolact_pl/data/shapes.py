@@ -34,7 +34,8 @@ class ShapesDataModule(CocoDataModule):
         num_val: validation images, other ones.
         picture_size: side of the square pictures in pixels.
         shapes_seed: of the pictures.
-        image_size, batch_size, augment, num_workers, seed, keep_empty_images, max_images: see `CocoDataModule`.
+        image_size, batch_size, augment, num_workers, seed, keep_empty_images, max_images: as in
+            `CocoDataModule`.
     """
 
     def __init__(

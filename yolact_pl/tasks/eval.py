@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> float | None:
-    """Measure a checkpoint on the validation set, and return its mask AP (0..1); None without ground truth.
+    """Measure a checkpoint on the validation set; gives its mask AP (0..1), None without truth.
 
     Writes `metrics.json`, `per_class.csv`, `bbox_detections.json` and `mask_detections.json` to the output folder.
 

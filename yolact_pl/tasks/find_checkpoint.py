@@ -9,7 +9,7 @@ from yolact_pl.checkpoints.description import CheckpointError
 
 
 def checkpoint_to_resume(cfg: DictConfig) -> Path | None:
-    """The file that `cfg.resume` means; for `auto` the newest of this run's folder or else of all runs of this name.
+    """The file that `cfg.resume` means; for `auto` the newest of this folder, or else of this name.
 
     Returns:
         None where `resume` is null, or is `auto` and there is none yet.

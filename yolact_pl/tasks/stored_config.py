@@ -10,8 +10,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 def with_stored_config(cfg: DictConfig, stored: dict[str, Any]) -> DictConfig:
     """The run's config as if the checkpoint's had been the default.
 
-    What the command line names is taken from `cfg`: a group that was chosen (`dataset=nuclei`) replaces that group, a key
-    (`model.postprocess.nms=exact`) replaces that key. All else is the checkpoint's. `experiment=...` chooses everything.
+    What the command line names is taken from `cfg`: a group that was chosen (`augment=none`) replaces that
+    group, a key (`model.postprocess.nms=exact`) replaces that key. All else is the checkpoint's.
+    `experiment=...` chooses everything.
 
     Args:
         cfg: as Hydra composed it.

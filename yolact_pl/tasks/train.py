@@ -125,7 +125,7 @@ def _check_resumable(path: Path, module: YolactModule) -> None:
     content = read_checkpoint(path)
     if "optimizer_states" not in content or not describes_itself(content):
         raise CheckpointError(
-            f"resume={path}: holds weights, not the state of a run; use init={path} to start a run from its weights"
+            f"resume={path}: holds weights, not the state of a run; init={path} starts a run from its weights"
         )
     check_weights(module.network, network_weights(content), str(path))
 

@@ -1,0 +1,131 @@
+"""Two processes on the CPU are one process with the same total batch."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from processes import Finished, run_py
+
+pytestmark = pytest.mark.slow
+
+SHORT = [
+    "schedule=coco_800k",  # SGD, as published
+    "schedule.max_steps=20",
+    "schedule.batch_size=4",
+    "schedule.warmup_steps=5",
+    "schedule.lr=1e-3",
+    "schedule.milestones=[15]",
+    "trainer.val_check_interval=20",
+    "model.freeze_bn=true",
+    "augment=ssd",
+]
+
+
+def logged(folder: Path, name: str) -> dict[int, float]:
+    with (folder / "csv" / "metrics.csv").open() as file:
+        return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
+
+
+@pytest.fixture(scope="module")
+def runs(
+    tmp_path_factory: pytest.TempPathFactory, data_dir: Path
+) -> tuple[dict[int, Path], dict[int, Finished]]:
+    """The folders and ends of a run of one process and of a run of two."""
+    folders = {count: tmp_path_factory.mktemp(f"of_{count}") for count in (1, 2)}
+    options = [*SHORT, f"data_dir={data_dir}"]
+    finished = {
+        count: run_py(folder, *options, f"trainer.devices={count}", f"dataset.batch_size={4 // count}")
+        for count, folder in folders.items()
+    }
+    for end in finished.values():
+        assert end.code == 0, end.output
+    return folders, finished
+
+
+def test_weights_and_losses_are_those_of_one_process(runs: tuple[dict[int, Path], Any]) -> None:
+    one, two = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in runs[0].values()
+    )
+    assert one["global_step"] == two["global_step"] == 20
+    for name, value in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][name], value, rtol=0, atol=1e-5, msg=name)
+    for name in ("loss/total", "loss/box", "loss/class", "loss/mask", "loss/semantic", "gradient_norm"):
+        expected = logged(runs[0][1], name)
+        assert len(expected) == 20
+        assert logged(runs[0][2], name) == pytest.approx(expected, rel=1e-4), name
+
+
+def test_only_the_first_process_prints_and_writes(
+    runs: tuple[dict[int, Path], dict[int, Finished]],
+) -> None:
+    folders, finished = runs
+    names = {
+        count: {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        for count, folder in folders.items()
+    }
+    assert names[2] - names[1] == {"train_ddp_process_1.log"}
+    assert names[1] <= names[2]
+    for line in ("box  |", "mask |", "best checkpoint", "length ", "output "):
+        assert finished[1].output.count(line) == finished[2].output.count(line) == 1, line
+
+
+def test_validation_over_an_odd_number_of_images_is_the_same(
+    runs: tuple[dict[int, Path], Any], data_dir: Path, tmp_path: Path, run_task: Callable[..., Any]
+) -> None:
+    """7 images: 4 in two batches for the first process, 3 in two for the second."""
+    checkpoint = runs[0][1] / "checkpoints" / "last.ckpt"
+    options = ["task=eval", f"checkpoint={checkpoint}", "dataset.num_val=7", f"data_dir={data_dir / 'seven'}"]
+    torch.set_num_threads(1)
+    run_task(tmp_path / "one", *options)
+    end = run_py(tmp_path / "two", *options, "trainer.devices=2")
+    assert end.code == 0, end.output
+    assert end.output.count("box  |") == 1
+    assert json.loads((tmp_path / "one" / "metrics.json").read_text())["images"] == 7
+    for name in ("metrics.json", "per_class.csv", "bbox_detections.json", "mask_detections.json"):
+        assert (tmp_path / "two" / name).read_text() == (tmp_path / "one" / name).read_text(), name
+
+
+NAN_ON_THE_SECOND = """
+calls = []
+
+def poison(loss, predictions, targets):
+    calls.append(1)
+    if rank == 1 and len(calls) == 3:
+        predictions.prototypes.data.fill_(float("nan"))
+
+before(YolactLoss, "forward", poison)
+before(YolactModule, "on_train_batch_start", lambda module, batch, index: torch.save(
+    module.state_dict(), os.path.join(module.trainer.default_root_dir, f"{rank}_{index}.pt")))
+"""
+
+
+def test_nan_of_one_process_makes_all_skip_the_step(data_dir: Path, tmp_path: Path) -> None:
+    end = run_py(
+        tmp_path,
+        f"data_dir={data_dir}",
+        "dataset.batch_size=1",
+        "trainer.devices=2",
+        "schedule.max_steps=5",
+        "trainer.val_check_interval=5",
+        "model.freeze_bn=true",
+        plan=NAN_ON_THE_SECOND,
+    )
+    assert end.code == 0, end.output
+    assert end.output.count("gradients are not finite") == 1
+    weights = {
+        (rank, step): torch.load(tmp_path / f"{rank}_{step}.pt", weights_only=True)
+        for rank in (0, 1)
+        for step in range(5)
+    }
+
+    def same(a: tuple[int, int], b: tuple[int, int]) -> bool:
+        return all(torch.equal(value, weights[b][name]) for name, value in weights[a].items())
+
+    for step in range(5):
+        assert same((0, step), (1, step)), step
+    assert [same((0, step), (0, step + 1)) for step in range(4)] == [False, False, True, False]
+    assert max(logged(tmp_path, "skipped_steps").values()) == 1
