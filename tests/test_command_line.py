@@ -1,0 +1,169 @@
+"""What a person gets who types `python run.py ...`."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from yolact_pl.tasks.main import config_folder
+from yolact_pl.tasks.suggest import suggestions
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "torchvision", "pytorch_lightning", "cv2", "pycocotools", "faster_coco_eval", "timm"}
+
+Start = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Run `python [options] run.py arguments` in a folder of its own."""
+
+    def run(
+        *arguments: str, options: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *options, str(ROOT / "run.py"), *arguments],
+            cwd=tmp_path,
+            env={key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+def test_help_shows_groups_with_their_choices_and_ten_commands(start: Start) -> None:
+    done = start("--help")
+    assert done.returncode == 0
+    for folder in (path for path in (ROOT / "conf").iterdir() if path.is_dir()):
+        choices = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        assert f"{folder.name}: {choices}\n" in done.stdout
+    commands = done.stdout.split("== Common commands ==")[1].split("==")[0]
+    assert len(re.findall("^python run.py", commands, re.MULTILINE)) == 10
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["dataset.batchsize=4"]])
+def test_nothing_heavy_is_imported_before_a_task_runs(arguments: list[str], start: Start) -> None:
+    done = start(*arguments, options=("-X", "importtime"))
+    imported = set(re.findall(r"\| +(\w+)$", done.stderr, re.MULTILINE))
+    assert "hydra" in imported
+    assert not imported & HEAVY
+
+
+def test_printed_config_is_the_one_composed(start: Start) -> None:
+    done = start("--cfg", "job", "experiment=quickstart", "image_size=96")
+    assert done.returncode == 0
+    assert "name: quickstart\n" in done.stdout
+    assert "image_size: 96\n" in done.stdout
+
+
+MISTYPED = {
+    "dataset.batchsize=4": "dataset.batch_size=4",
+    "trainer.device=8": "trainer.devices=8",
+    "train.devices=8": "trainer.devices=8",
+    "backbone=r50x": "backbone=r50",
+    "experiment=yolact_bas": "experiment=yolact_base",
+    "task=evaluate": "task=eval",
+    "model=yolact++": "model=yolact",
+    "modle=yolact": "model=yolact",
+    "model.network.chanels=64": "model.network.channels=64",
+    "model.network.nms=exact": "model.postprocess.nms=exact",
+    "model.network.backbone.weights=null": "backbone.weights=null",
+    "lr=0.01": "schedule.lr=0.01",
+    "batch_size=4": "dataset.batch_size=4 or schedule.batch_size=4",
+    "~callbacks.progres": "~callbacks.progress",
+    "quickstart": "experiment=quickstart",
+}
+
+
+@pytest.mark.parametrize(("typed", "meant"), MISTYPED.items())
+def test_nearest_name(typed: str, meant: str) -> None:
+    assert suggestions([typed], config_folder()) == [f"{typed}: did you mean {meant} ?"]
+
+
+def test_keys_are_those_of_the_chosen_groups() -> None:
+    lines = suggestions(["experiment=quickstart", "dataset.num_trian=3", "image_size=96"], config_folder())
+    assert lines == ["dataset.num_trian=3: did you mean dataset.num_train=3 ?"]
+    # num_train is a key of the shapes only
+    assert suggestions(["dataset.num_trian=3"], config_folder()) == []
+
+
+def test_each_choice_of_a_sweep_is_looked_at() -> None:
+    lines = suggestions(["-m", "backbone=r50,r19", "schedule.lr=1e-3,5e-4"], config_folder())
+    assert lines == ["backbone=r19: did you mean backbone=r18 ?"]
+
+
+@pytest.mark.parametrize(
+    "valid",
+    ["+new.key=1", "hydra.run.dir=x", "experiment=null", "trainer.devices=2", "-m", "trainer=default"],
+)
+def test_nothing_is_suggested_for_what_is_right(valid: str) -> None:
+    assert suggestions([valid], config_folder()) == []
+
+
+def test_group_without_a_choice_lists_the_choices() -> None:
+    assert suggestions(["logger=null"], config_folder()) == [
+        "logger=null: a group needs one of its choices: csv, tensorboard, tensorboard_csv"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("trainer.device=8", "Could not override 'trainer.device'"),
+        ("backbone=r50x", "Could not find 'backbone/r50x'"),
+        ("modle=yolact", "Could not override 'modle'"),
+    ],
+)
+def test_mistyped_override_ends_with_the_nearest_name(typed: str, complaint: str, start: Start) -> None:
+    done = start(typed)
+    assert done.returncode == 1
+    assert complaint in done.stderr
+    assert done.stderr.splitlines()[-1] == f"{typed}: did you mean {MISTYPED[typed]} ?"
+    assert "Traceback" not in done.stderr
+
+
+def errors(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("error:")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["task=eval", "checkpoint=nothing.ckpt"], "error: checkpoint=nothing.ckpt: no such file"),
+        (["image_size=${nothing}"], "error: Interpolation key 'nothing' not found"),
+    ],
+)
+def test_mistake_is_one_sentence_without_a_traceback(
+    arguments: list[str], sentence: str, start: Start
+) -> None:
+    done = start(*arguments)
+    assert done.returncode == 1
+    assert errors(done) == [sentence]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_mistake_in_a_constructor_names_its_key(start: Start, tmp_path: Path) -> None:
+    done = start(
+        *["experiment=quickstart", f"data_dir={tmp_path}", "dataset.num_train=8", "dataset.num_val=2"],
+        *["backbone.depths=[1,1,1,1]", "trainer.accelerator=abacus"],
+    )
+    assert done.returncode == 1
+    assert len(errors(done)) == 1
+    assert "accelerator" in errors(done)[0]
+    assert "abacus" in errors(done)[0]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_full_error_on_demand(start: Start) -> None:
+    done = start("task=eval", "checkpoint=nothing.ckpt", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "checkpoint=nothing.ckpt: no such file" in done.stderr
+    assert errors(done) == []
