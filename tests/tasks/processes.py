@@ -58,7 +58,7 @@ def run_py(output: Path, *overrides: str, plan: str | None = None) -> Finished:
     Args:
         output: of the run.
         overrides: after those of `TINY`.
-        plan: python lines that use `before(owner, method name, function)`; without them it is the real `run.py`.
+        plan: python lines that use `before(owner, method name, function)`; without them it is `run.py`.
     """
     script = ROOT / "run.py"
     if plan is not None:

@@ -15,8 +15,8 @@ _log = logging.getLogger(__name__)
 class SaveOnInterrupt(Callback):
     """On Ctrl+C or SIGTERM: ends the step under way, saves `*_interrupt.ckpt`, and exits with 128 + signal.
 
-    A validation under way is finished, and one more step made: there is no half validation to go on from. Under DDP
-    one rank's signal stops all ranks after the same step. A second signal ends the process at once.
+    A validation under way is finished, and one more step made: there is no half validation to go on from.
+    Under DDP one rank's signal stops all ranks after the same step. A second signal ends the process at once.
 
     Args:
         folder: of the checkpoint.
@@ -68,8 +68,8 @@ class SaveOnInterrupt(Callback):
                 "stopped after step %d, state saved in %s; go on with:\n\n    %s\n", step, path, command
             )
         self._restore()
-        # Not KeyboardInterrupt: Lightning would kill the other ranks, which stop by themselves. They give 0: the
-        # first rank of a machine is killed by Lightning as soon as one of those that it started has failed.
+        # Not KeyboardInterrupt: Lightning would kill the other ranks, which stop by themselves. They give 0:
+        # Lightning kills the first rank of a machine as soon as one of those that it started has failed.
         raise SystemExit(128 + (self._received or signal.SIGTERM) if trainer.local_rank == 0 else 0)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 def run(cfg: DictConfig) -> float | None:
     """Measure a checkpoint on the validation set; gives its mask AP (0..1), None without truth.
 
-    Writes `metrics.json`, `per_class.csv`, `bbox_detections.json` and `mask_detections.json` to the output folder.
+    Writes `metrics.json`, `per_class.csv`, `bbox_detections.json` and `mask_detections.json` to the output.
 
     Raises:
         ValueError: checkpoint or data that can't be used.
