@@ -31,6 +31,7 @@ class RunProgress(ProgressBar):
         self._terminal = sys.stderr.isatty()
         self._interval = refresh_seconds if self._terminal else 30 * refresh_seconds
         self._shown = time.monotonic()
+        self._starting = True
         self._train: tqdm | None = None
         self._validation: tqdm | None = None
         self._redirection = ExitStack()
@@ -52,9 +53,8 @@ class RunProgress(ProgressBar):
         bar, step = self._train, trainer.global_step
         if bar is None:
             return
-        if (
-            step == bar.initial + 1
-        ):  # the first step waits for workers and compilers: it says nothing of the others
+        if self._starting and step > bar.initial:  # the first step waits for workers: it is not typical
+            self._starting = False
             bar.initial = bar.n = step
             bar.unpause()
         if self._is_time():  # reading a metric waits for the device: seldom
