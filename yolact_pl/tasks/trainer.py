@@ -1,6 +1,7 @@
 """The Lightning Trainer, with its loggers and callbacks."""
 
 import inspect
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         callbacks: see `build_callbacks`.
         options: more arguments of the Trainer, such as `max_steps`.
     """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no greetings and tips
     loggers: list[Logger] = [build(node) for node in (cfg.logger or {}).values()]
     settings: dict[str, Any] = {"strategy": _strategy(cfg), **options}
     return build(
