@@ -1,7 +1,12 @@
 """The bar, without a training around it."""
 
+import fcntl
 import logging
+import os
+import pty
+import struct
 import sys
+import termios
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,7 +53,7 @@ def train(bar: RunProgress, clock: Clock, steps: range, *, seconds: float) -> No
 
 
 def start(monkeypatch: pytest.MonkeyPatch, *, terminal: bool, first: Any) -> RunProgress:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(progress, "is_terminal", lambda: terminal)
     bar = RunProgress()
     bar.setup(first, Any, "fit")  # type: ignore[arg-type]
     bar.on_train_start(first, Any)  # type: ignore[arg-type]
@@ -97,6 +102,16 @@ def test_in_a_terminal_logged_lines_stand_alone(
     assert "box=1.23" in shown.err
     bar.on_exception(Any, Any, KeyboardInterrupt())  # type: ignore[arg-type]
     assert root.handlers == [handler]
+
+
+def test_terminal_without_a_width_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        for columns in (80, 0):
+            fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            assert progress.is_terminal() == (columns > 0)
+    os.close(ours)
 
 
 def test_other_processes_show_nothing(

@@ -1,6 +1,7 @@
 """One bar over the whole run: losses, images a second, time to go."""
 
 import logging
+import os
 import sys
 import time
 from contextlib import ExitStack
@@ -28,7 +29,7 @@ class RunProgress(ProgressBar):
     def __init__(self, refresh_seconds: float = 0.5) -> None:
         super().__init__()
         self._enabled = True
-        self._terminal = sys.stderr.isatty()
+        self._terminal = is_terminal()
         self._interval = refresh_seconds if self._terminal else 30 * refresh_seconds
         self._shown = time.monotonic()
         self._starting = True
@@ -124,6 +125,11 @@ class RunProgress(ProgressBar):
                 bar.close()
         self._train = self._validation = None
         self._redirection.close()
+
+
+def is_terminal() -> bool:
+    """Whether a bar can be drawn: some terminals, such as those of containers, have no width."""
+    return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 
 def _shown_metrics(trainer: Trainer) -> dict[str, str]:
