@@ -51,6 +51,18 @@ def test_types(tiny_coco: Write) -> None:
     assert (target["labels"].dtype, target["masks"].dtype) == (torch.int64, torch.bool)
 
 
+def test_soft_masks_know_partly_covered_pixels(tiny_coco: Write) -> None:
+    _, target = train_set(tiny_coco, soft_masks=True)[(0, 0)]
+    # A prototype pixel is 4 x 4, its quarters have their centres at odd numbers. x 3.2 .. 51.2 covers
+    # those of columns 1 to 12 (5 .. 51); y 6.4 .. 38.4 covers 7 .. 37, in rows 1 and 9 one centre of two.
+    expected = torch.zeros(16, 24)
+    expected[1:10, 1:13] = 1
+    expected[1] /= 2
+    expected[9] /= 2
+    torch.testing.assert_close(target["masks"][0], expected)
+    assert target.get("semantic_masks", torch.zeros(0)).dtype == torch.bool
+
+
 def test_image_without_objects(tiny_coco: Write) -> None:
     dataset = train_set(tiny_coco, augment=SsdAugmentation())
     for epoch in range(10):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from yolact_pl.data.annotations import Annotations, read_annotations
-from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
+from yolact_pl.data.rasterize import coverage, prototype_size, rasterize, semantic_size
 from yolact_pl.data.window import Window
 from yolact_pl.geometry.masks import resize_masks
 
@@ -114,6 +114,18 @@ def test_objects_are_drawn_in_the_order_asked_for(tmp_path: Path) -> None:
     )
     np.testing.assert_array_equal(backward, forward[[2, 0]])
     assert forward.any(axis=(1, 2)).all()
+
+
+def test_coverage_is_the_share_of_each_pixel(tmp_path: Path) -> None:
+    # Of pixels of 10 x 10: x 5 .. 30 covers half of column 0, y 10 .. 35 half of row 3.
+    known = annotate(tmp_path, [[rectangle(5, 10, 30, 35)]])
+    drawn = rasterize(known, np.array([0]), Window.whole((HEIGHT, WIDTH)), [(24, 32)])[0]
+    expected = np.zeros((1, 12, 16), np.float32)
+    expected[0, 1:4, :3] = 1
+    expected[0, :, 0] /= 2
+    expected[0, 3] /= 2
+    np.testing.assert_array_equal(coverage(drawn), expected)
+    assert coverage(np.zeros((0, 24, 32), bool)).shape == (0, 12, 16)
 
 
 def test_no_objects(tmp_path: Path) -> None:

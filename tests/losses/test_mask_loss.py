@@ -56,6 +56,15 @@ def test_mask_loss_equals_whole_masks_cropped(seed):
         torch.testing.assert_close(given, wanted)
 
 
+def test_masks_with_partly_covered_pixels():
+    prototypes, positives, masks, boxes = make_case()
+    shares = torch.randint(5, masks.shape, generator=torch.Generator().manual_seed(1)) / 4
+    loss = mask_loss(prototypes, positives, shares, boxes)
+    torch.testing.assert_close(loss, mask_loss_slowly(prototypes, positives, shares, boxes))
+    given = mask_loss(prototypes, positives, masks, boxes)
+    torch.testing.assert_close(mask_loss(prototypes, positives, masks.float(), boxes), given)
+
+
 def test_mask_loss_of_box_outside_the_image():
     prototypes, positives, masks, boxes = make_case()
     boxes[0] = torch.tensor([100.0, 100, 110, 120])
@@ -127,6 +136,9 @@ def test_mask_iou_loss_looks_at_the_class_of_large_objects():
         difference = (soft.mean() * (labels[row] + 1) - iou).abs()
         expected = expected + torch.where(difference < 1, difference**2 / 2, difference - 0.5)
     torch.testing.assert_close(loss, expected.double(), check_dtype=False, rtol=1e-6, atol=0)
+    shares = 0.25 + 0.5 * masks  # the IoU is that of pixels covered by more than half
+    given = mask_iou_loss(network, prototypes, positives, shares, boxes, labels, min_area=25)
+    torch.testing.assert_close(given, loss)
     for leaf in (prototypes, positives.coefficients, network.weight):
         assert torch.autograd.grad(loss, leaf, retain_graph=True)[0].abs().sum() > 0
 

@@ -198,6 +198,19 @@ def test_masks_at_the_prototypes_resolution_give_the_same_loss():
     }
 
 
+def test_masks_with_partly_covered_pixels_are_learned_as_they_are():
+    predictions, target = make_predictions(1), make_target([4.0, 4, 40, 44])
+    size = predictions.prototypes.shape[-2:]
+    shares = torch.full((1, size[0], size[1]), 0.5)
+    terms = {
+        name: YolactLoss(HardNegativeCrossEntropy())(predictions, [{**target, "masks": masks}])["mask"]
+        for name, masks in [("shares", shares), ("none", shares > 0.5), ("all", shares > 0.1)]
+    }
+    # Cross-entropy is linear in the truth (the crop holds all that is not 0, up to its 1 pixel of padding).
+    assert terms["shares"].item() == pytest.approx((terms["none"] + terms["all"]).item() / 2, rel=1e-5)
+    assert terms["shares"].item() != pytest.approx(terms["none"].item(), rel=1e-3)
+
+
 def test_terms_are_weighted():
     predictions = make_predictions(1)
     network = SmallMaskIou()

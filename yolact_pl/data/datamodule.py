@@ -36,6 +36,7 @@ class CocoDataModule(LightningDataModule):
         num_workers: processes that load images, for each device; `auto` asks the machine.
         seed: of the order of the images and of the augmentation.
         keep_empty_images: train on images without annotations too.
+        soft_masks: learn masks whose border pixels are partly covered, see `TrainDataset`.
         max_images: use only the first so many images of each file, to try something out.
     """
 
@@ -52,6 +53,7 @@ class CocoDataModule(LightningDataModule):
         num_workers: int | str = "auto",
         seed: int = 0,
         keep_empty_images: bool = True,
+        soft_masks: bool = False,
         max_images: int | None = None,
     ) -> None:
         super().__init__()
@@ -67,6 +69,7 @@ class CocoDataModule(LightningDataModule):
         self.augment = augment
         self.seed = seed
         self.keep_empty_images = keep_empty_images
+        self.soft_masks = soft_masks
         if max_images is not None and max_images < 1:
             raise ValueError(f"max_images={max_images}: expected at least 1 image, or null for all.")
         self.max_images = max_images
@@ -166,6 +169,7 @@ class CocoDataModule(LightningDataModule):
                 augment=self.augment,
                 seed=self.seed,
                 keep_empty_images=self.keep_empty_images,
+                soft_masks=self.soft_masks,
                 max_images=self.max_images,
             )
         return self._train

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from yolact_pl.data.annotations import Annotations
 from yolact_pl.data.image_file import read_image
-from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
+from yolact_pl.data.rasterize import coverage, prototype_size, rasterize, semantic_size
 from yolact_pl.data.resize import resize_image
 from yolact_pl.data.sampler import SampleKey, sample_generator
 from yolact_pl.data.transforms import Augmentation
@@ -61,6 +61,8 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         augment: chooses what is shown of an image, and how.
         seed: of the augmentation.
         keep_empty_images: also images without any annotation, which then only teach what is background.
+        soft_masks: a prototype pixel of a mask is the share of it that the object covers, in quarters,
+            instead of whether its centre is covered.
         max_images: only the first so many images.
     """
 
@@ -73,11 +75,13 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         augment: Augmentation,
         seed: int = 0,
         keep_empty_images: bool = True,
+        soft_masks: bool = False,
         max_images: int | None = None,
     ) -> None:
         super().__init__(annotations, folder, image_size=image_size)
         self.augment = augment
         self.seed = seed
+        self.soft_masks = soft_masks
         num_objects = np.diff(annotations.row_starts)
         self.indices = np.flatnonzero(keep_empty_images | (num_objects > 0))[:max_images]
 
@@ -99,8 +103,7 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         shown = window.map_boxes(boxes, self.image_size)
         large = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
         kept = np.flatnonzero(large & window.contains_centres(boxes))
-        sizes = [prototype_size(self.image_size), semantic_size(self.image_size)]
-        masks, semantic_masks = rasterize(known, kept + rows.start, window, sizes)
+        masks, semantic_masks = self._masks(kept + rows.start, window)
         return to_planes(pixels), Target(
             boxes=torch.from_numpy(shown[kept]),
             labels=torch.from_numpy(known.labels[rows][kept]),
@@ -110,6 +113,15 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
             image_id=int(known.image_ids[index]),
             size=known.size(index),
         )
+
+    def _masks(self, rows: np.ndarray, window: Window) -> list[np.ndarray]:
+        """Masks of objects at the prototypes' and at the semantic map's resolution."""
+        height, width = prototype_size(self.image_size)
+        drawn = (2 * height, 2 * width) if self.soft_masks else (height, width)
+        masks, semantic_masks = rasterize(
+            self.annotations, rows, window, [drawn, semantic_size(self.image_size)]
+        )
+        return [coverage(masks) if self.soft_masks else masks, semantic_masks]
 
     def _show(self, image: np.ndarray, window: Window, rng: np.random.Generator) -> np.ndarray:
         """The pixels [H, W, 3] of the input; what fills the outside of the picture is not recoloured."""

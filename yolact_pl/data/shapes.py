@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from yolact_pl.data.annotations import DataError
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.segmentations import mask_api
 from yolact_pl.data.shape_drawing import CLASSES, ShapeImage, draw_shapes
-from yolact_pl.data.transforms import Augmentation
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +32,7 @@ class ShapesDataModule(CocoDataModule):
         num_val: validation images, other ones.
         picture_size: side of the square pictures in pixels.
         shapes_seed: of the pictures.
-        image_size, batch_size, augment, num_workers, seed, keep_empty_images, max_images: as in
-            `CocoDataModule`.
+        options: all but the paths, as in `CocoDataModule`.
     """
 
     def __init__(
@@ -46,13 +43,7 @@ class ShapesDataModule(CocoDataModule):
         num_val: int = 200,
         picture_size: int = 128,
         shapes_seed: int = 0,
-        image_size: int | Sequence[int],
-        batch_size: int,
-        augment: Augmentation,
-        num_workers: int | str = "auto",
-        seed: int = 0,
-        keep_empty_images: bool = True,
-        max_images: int | None = None,
+        **options: Any,
     ) -> None:
         root = Path(root)
         super().__init__(
@@ -60,13 +51,7 @@ class ShapesDataModule(CocoDataModule):
             train_images=root / "train",
             val_json=root / "annotations" / "instances_val.json",
             val_images=root / "val",
-            image_size=image_size,
-            batch_size=batch_size,
-            augment=augment,
-            num_workers=num_workers,
-            seed=seed,
-            keep_empty_images=keep_empty_images,
-            max_images=max_images,
+            **options,
         )
         self.root = root
         self.counts = num_train, num_val

@@ -56,7 +56,7 @@ def mask_loss(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Te
     Args:
         prototypes: [B, K, h, w] float32.
         positives: see there, float32.
-        masks: [N, h, w] bool of all images' objects.
+        masks: [N, h, w] bool of all images' objects, or float in 0..1.
         boxes: [N, 4] in prototype pixels.
 
     Returns:
@@ -95,6 +95,7 @@ def mask_iou_loss(
     Returns:
         the sum over the anchors that are left.
     """
+    masks = masks > 0.5
     large = masks.flatten(1).sum(1) > min_area
     rows = large[positives.objects].nonzero()[:, 0]
     objects = positives.objects[rows]

@@ -112,7 +112,7 @@ class YolactLoss(nn.Module):
         h, w = prototypes.shape[-2:]
         height, width = predictions.image_size
         boxes = _joined_boxes(targets, predictions) * prototypes.new_tensor([w / width, h / height] * 2)
-        masks = torch.cat([resize_masks(target["masks"], (h, w)) for target in targets])
+        masks = torch.cat([_prototype_masks(target["masks"], (h, w)) for target in targets])
         kept, weights = limit_positives(positive[0], num_images=len(targets), max_masks=self.max_masks)
         image, anchor = positive[0][kept], positive[1][kept]
         coefficients = predictions.coefficients[image, anchor].float()
@@ -144,6 +144,12 @@ def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
     channels = torch.cat([image * num_classes + target["labels"] for image, target in enumerate(targets)])
     objects = ~torch.cat([target["iscrowd"] for target in targets])
     return semantic_loss(semantic_logits, masks[objects], channels[objects])
+
+
+def _prototype_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """[N, *size] bool, or float as it is where it has that size."""
+    soft = masks.is_floating_point() and masks.shape[-2:] == size
+    return masks if soft else resize_masks(masks, size)
 
 
 def _joined_boxes(targets: list[Target], predictions: Predictions) -> Tensor:
