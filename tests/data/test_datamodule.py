@@ -122,7 +122,15 @@ def test_different_categories_are_told(tiny_coco: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"image_size": 0}, {"image_size": [1, 2, 3]}, {"batch_size": 0}, {"num_workers": "many"}]
+    "setting",
+    [
+        {"image_size": 0},
+        {"image_size": [1, 2, 3]},
+        {"batch_size": 0},
+        {"batch_size": [4, 0]},
+        {"batch_size": []},
+        {"num_workers": "many"},
+    ],
 )
 def test_wrong_settings_are_told(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):

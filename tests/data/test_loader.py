@@ -58,7 +58,7 @@ def test_workers_do_not_change_a_run(tiny_coco: Write, num_workers: int) -> None
 def test_batch_is_that_of_the_dataset(tiny_coco: Write) -> None:
     loader = data_module(tiny_coco(), num_workers=1).train_dataloader()
     images, targets = next(iter(loader))
-    keys = list(TrainSampler(5, 2))[:2]
+    keys = list(TrainSampler(5, [2]))[:2]
     for image, target, key in zip(images, targets, keys, strict=True):
         expected_image, expected = loader.dataset[key]
         assert torch.equal(image, expected_image)

@@ -10,17 +10,15 @@ def batches(sampler: TrainSampler) -> list[list[tuple[int, int]]]:
     return [keys[i : i + sampler.batch_size] for i in range(0, len(keys), sampler.batch_size)]
 
 
-def ranks(num_images: int, batch_size: int, world_size: int) -> list[TrainSampler]:
-    return [
-        TrainSampler(num_images, batch_size, seed=3, rank=rank, world_size=world_size)
-        for rank in range(world_size)
-    ]
+def ranks(num_images: int, *batch_sizes: int) -> list[TrainSampler]:
+    return [TrainSampler(num_images, batch_sizes, seed=3, rank=rank) for rank in range(len(batch_sizes))]
 
 
-@pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_ranks_share_out_the_same_total_batches(world_size: int) -> None:
-    single = batches(TrainSampler(50, 6, seed=3))
-    parts = [batches(sampler) for sampler in ranks(50, 6 // world_size, world_size)]
+@pytest.mark.parametrize("batch_sizes", [[6], [3, 3], [2, 2, 2], [5, 1], [1, 2, 3]])
+def test_ranks_share_out_the_same_total_batches(batch_sizes: list[int]) -> None:
+    single = batches(TrainSampler(50, [6], seed=3))
+    parts = [batches(sampler) for sampler in ranks(50, *batch_sizes)]
+    assert [len(part[0]) for part in parts] == batch_sizes
     joined = [list(itertools.chain(*shares)) for shares in zip(*parts, strict=True)]
     assert joined == single
     assert len(single) == 8  # 50 = 8 x 6 + 2
@@ -28,30 +26,30 @@ def test_ranks_share_out_the_same_total_batches(world_size: int) -> None:
 
 
 def test_epochs_differ_and_repeat() -> None:
-    sampler = TrainSampler(20, 4, seed=0)
+    sampler = TrainSampler(20, [4], seed=0)
     first = list(sampler)
     assert list(sampler) == first
     sampler.set_epoch(1)
     assert {epoch for epoch, _ in sampler} == {1}
     assert [index for _, index in sampler] != [index for _, index in first]
-    assert [index for _, index in TrainSampler(20, 4, seed=1)] != [index for _, index in first]
+    assert [index for _, index in TrainSampler(20, [4], seed=1)] != [index for _, index in first]
 
 
 def test_small_set_is_repeated_to_one_batch() -> None:
-    parts = [list(sampler) for sampler in ranks(3, 4, 2)]
+    parts = [list(sampler) for sampler in ranks(3, 4, 4)]
     assert [len(part) for part in parts] == [4, 4]
     indices = [index for _, index in itertools.chain(*parts)]
     assert sorted(indices.count(i) for i in range(3)) == [2, 3, 3]  # 8 samples of 3 images
-    assert len(ranks(3, 4, 2)[0]) == 4
+    assert len(ranks(3, 4, 4)[0]) == 4
 
 
 @pytest.mark.parametrize("done", [0, 1, 4, 8])
 def test_position_holds_for_another_number_of_ranks(done: int) -> None:
-    whole = [key for batch in batches(TrainSampler(50, 6, seed=3)) for key in batch]
-    sampler = ranks(50, 6, 1)[0]
+    whole = [key for batch in batches(TrainSampler(50, [6], seed=3)) for key in batch]
+    sampler = ranks(50, 6)[0]
     for _ in range(done):
         sampler.advance()
-    pair = ranks(50, 3, 2)
+    pair = ranks(50, 3, 3)
     for other in pair:
         other.load_state_dict(sampler.state_dict())
     rest = [key for shares in zip(*map(batches, pair), strict=True) for share in shares for key in share]
@@ -59,7 +57,7 @@ def test_position_holds_for_another_number_of_ranks(done: int) -> None:
 
 
 def test_passes_are_the_rest_of_the_restored_epoch_then_the_next_ones() -> None:
-    sampler = TrainSampler(20, 4)
+    sampler = TrainSampler(20, [4])
     sampler.load_state_dict({"epoch": 2, "samples_done": 8})
     sampler.set_epoch(7)
     sampler.begin()
@@ -72,7 +70,7 @@ def test_passes_are_the_rest_of_the_restored_epoch_then_the_next_ones() -> None:
 
 
 def test_set_epoch_is_for_new_samplers() -> None:
-    sampler = TrainSampler(20, 4)
+    sampler = TrainSampler(20, [4])
     sampler.set_epoch(4)
     sampler.begin()
     assert sampler.state_dict() == {"epoch": 4, "samples_done": 0}

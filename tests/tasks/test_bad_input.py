@@ -336,7 +336,7 @@ def test_checkpoint_of_another_class_count_is_told(
 
 def test_truncated_image_ends_a_training_that_keeps_its_checkpoints(coco: CocoFolder, tmp_path: Path) -> None:
     """Found by a data worker in the last of an epoch's four batches; the whole program is run."""
-    keys = list(TrainSampler(NUM_IMAGES, 2, seed=0))
+    keys = list(TrainSampler(NUM_IMAGES, [2], seed=0))
     damaged = coco.root / "train" / f"{keys[-1][1]}.png"
     damaged.write_bytes(damaged.read_bytes()[:2000])
     output = tmp_path / "run"

@@ -25,6 +25,9 @@ SHORT = [
 ]
 
 
+ONE, TWO, UNEVEN = 1, 2, 3
+
+
 def logged(folder: Path, name: str) -> dict[int, float]:
     with (folder / "csv" / "metrics.csv").open() as file:
         return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
@@ -34,29 +37,38 @@ def logged(folder: Path, name: str) -> dict[int, float]:
 def runs(
     tmp_path_factory: pytest.TempPathFactory, data_dir: Path
 ) -> tuple[dict[int, Path], dict[int, Finished]]:
-    """The folders and ends of a run of one process and of a run of two."""
-    folders = {count: tmp_path_factory.mktemp(f"of_{count}") for count in (1, 2)}
+    """The folders and ends of a run of one process and of runs of two, the last with unequal shares."""
+    shares = {ONE: "4", TWO: "2", UNEVEN: "[3,1]"}
+    folders = {run: tmp_path_factory.mktemp("run") for run in shares}
     options = [*SHORT, f"data_dir={data_dir}"]
     finished = {
-        count: run_py(folder, *options, f"trainer.devices={count}", f"dataset.batch_size={4 // count}")
-        for count, folder in folders.items()
+        run: run_py(folder, *options, f"trainer.devices={min(run, 2)}", f"dataset.batch_size={shares[run]}")
+        for run, folder in folders.items()
     }
     for end in finished.values():
         assert end.code == 0, end.output
     return folders, finished
 
 
-def test_weights_and_losses_are_those_of_one_process(runs: tuple[dict[int, Path], Any]) -> None:
+@pytest.mark.parametrize("run", [TWO, UNEVEN])
+def test_weights_and_losses_are_those_of_one_process(runs: tuple[dict[int, Path], Any], run: int) -> None:
     one, two = (
-        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in runs[0].values()
+        torch.load(runs[0][number] / "checkpoints" / "last.ckpt", weights_only=True) for number in (ONE, run)
     )
     assert one["global_step"] == two["global_step"] == 20
     for name, value in one["state_dict"].items():
         torch.testing.assert_close(two["state_dict"][name], value, rtol=0, atol=1e-5, msg=name)
     for name in ("loss/total", "loss/box", "loss/class", "loss/mask", "loss/semantic", "gradient_norm"):
-        expected = logged(runs[0][1], name)
+        expected = logged(runs[0][ONE], name)
         assert len(expected) == 20
-        assert logged(runs[0][2], name) == pytest.approx(expected, rel=1e-4), name
+        assert logged(runs[0][run], name) == pytest.approx(expected, rel=1e-4), name
+
+
+def test_one_batch_size_too_many_is_told(data_dir: Path, tmp_path: Path) -> None:
+    end = run_py(tmp_path, f"data_dir={data_dir}", "dataset.batch_size=[3,1]")
+    assert end.code == 1
+    assert "batch_size=[3, 1] holds 2 sizes, but 1 processes train" in end.output
+    assert "Traceback" not in end.output
 
 
 def test_only_the_first_process_prints_and_writes(

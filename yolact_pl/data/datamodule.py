@@ -31,7 +31,8 @@ class CocoDataModule(LightningDataModule):
         val_json: annotation file, also one that only lists images; None for training without validation.
         val_images: folder of its images.
         image_size: of the network's input in pixels, one number for a square or (height, width).
-        batch_size: images of one device in a step.
+        batch_size: images of one device in a step; or a list, for each process its own, for devices of
+            unequal memory.
         augment: of the training images.
         num_workers: processes that load images, for each device; `auto` asks the machine.
         seed: of the order of the images and of the augmentation.
@@ -48,7 +49,7 @@ class CocoDataModule(LightningDataModule):
         val_json: str | Path | None,
         val_images: str | Path | None,
         image_size: int | Sequence[int],
-        batch_size: int,
+        batch_size: int | Sequence[int],
         augment: Augmentation,
         num_workers: int | str = "auto",
         seed: int = 0,
@@ -58,8 +59,7 @@ class CocoDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.image_size = _pair(image_size)
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: expected at least 1 image.")
+        _check_batch_size(batch_size)
         if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
             raise ValueError(
                 f"num_workers={num_workers}: expected auto or a number of processes, 0 for none."
@@ -139,9 +139,8 @@ class CocoDataModule(LightningDataModule):
         """Batches of augmented images, uint8."""
         dataset = self._train_set()
         rank, world_size = self._rank()
-        sampler = TrainSampler(
-            len(dataset), self.batch_size, seed=self.seed, rank=rank, world_size=world_size
-        )
+        batch_sizes = sizes_per_process(self.batch_size, world_size)
+        sampler = TrainSampler(len(dataset), batch_sizes, seed=self.seed, rank=rank)
         options = self._loader_options()
         keep = options["num_workers"] > 0
         return TrainLoader(dataset, sampler=sampler, drop_last=True, persistent_workers=keep, **options)
@@ -204,17 +203,33 @@ class CocoDataModule(LightningDataModule):
     def _loader_options(self) -> dict[str, Any]:
         on_cpu = self.trainer is None or isinstance(self.trainer.accelerator, CPUAccelerator)
         processes = max(self.trainer.num_devices, 1) if self.trainer else 1
+        rank, world_size = self._rank()
         workers = self.num_workers
         if isinstance(workers, str):
             workers = default_workers(processes, on_cpu=on_cpu)
         return {
-            "batch_size": self.batch_size,
+            "batch_size": sizes_per_process(self.batch_size, world_size)[rank],
             "num_workers": workers,
             "collate_fn": pack,
             "pin_memory": not on_cpu,
             "worker_init_fn": prepare_worker,
             "prefetch_factor": 4 if workers else None,
         }
+
+
+def sizes_per_process(batch_size: int | Sequence[int], processes: int) -> list[int]:
+    """The batch size of each process.
+
+    Raises:
+        ValueError: a list of another length.
+    """
+    sizes = [batch_size] * processes if isinstance(batch_size, int) else list(batch_size)
+    if len(sizes) != processes:
+        raise ValueError(
+            f"batch_size={sizes} holds {len(sizes)} sizes, but {processes} processes train "
+            "(devices x nodes); give one number for all or one for each."
+        )
+    return sizes
 
 
 def default_workers(processes: int, *, on_cpu: bool) -> int:
@@ -228,6 +243,15 @@ def default_workers(processes: int, *, on_cpu: bool) -> int:
     if on_cpu:
         return min(1, max(share - 1, 0))
     return min(MAX_WORKERS, max(share, 1))
+
+
+def _check_batch_size(batch_size: int | Sequence[int]) -> None:
+    sizes = [batch_size] if isinstance(batch_size, int) else list(batch_size)
+    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(
+            f"batch_size={batch_size}: expected at least 1 image, "
+            "or a list with such a number for each process."
+        )
 
 
 def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:

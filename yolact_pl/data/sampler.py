@@ -1,6 +1,6 @@
 """Which images come when, and on which process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -13,28 +13,25 @@ class TrainSampler(Sampler[SampleKey]):
     """A new permutation of the images each epoch, shared out to the processes batch by batch.
 
     The total batch number k of an epoch is the stretch k of the permutation whatever the number of processes,
-    and each takes a contiguous part of it. Too little for a total batch at an epoch's end is left out; a set
-    smaller than one total batch is repeated to fill it.
+    and each takes a contiguous part of it, as large as its own batch. Too little for a total batch at an
+    epoch's end is left out; a set smaller than one total batch is repeated to fill it.
 
     Args:
         num_images: of the set, at least 1.
-        batch_size: images of one process in a step.
+        batch_sizes: images of each process in a step.
         seed: of the permutations.
         rank: of this process.
-        world_size: number of processes.
     """
 
-    def __init__(
-        self, num_images: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1
-    ) -> None:
+    def __init__(self, num_images: int, batch_sizes: Sequence[int], *, seed: int = 0, rank: int = 0) -> None:
         self.num_images = num_images
-        self.batch_size = batch_size
+        self.batch_size = batch_sizes[rank]
+        self.total_batch = sum(batch_sizes)
         self.seed = seed
-        self.rank = rank
-        self.total_batch = batch_size * world_size
         self.epoch = 0
         self.samples_done = 0
         """Of this epoch, by all processes together: where iteration starts."""
+        self._first = sum(batch_sizes[:rank])
         self._begun = False
         self._restored = False
 
@@ -47,7 +44,7 @@ class TrainSampler(Sampler[SampleKey]):
         order = np.random.default_rng((self.seed, epoch)).permutation(self.num_images)
         order = np.resize(order, max(self.num_images, self.total_batch))
         for start in range(self.samples_done, len(order) - self.total_batch + 1, self.total_batch):
-            first = start + self.rank * self.batch_size
+            first = start + self._first
             yield from ((epoch, index) for index in order[first : first + self.batch_size].tolist())
 
     def set_epoch(self, epoch: int) -> None:

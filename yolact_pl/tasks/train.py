@@ -19,7 +19,7 @@ from yolact_pl.checkpoints.description import (
     network_weights,
     read_checkpoint,
 )
-from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
 from yolact_pl.schedule import Schedule
 from yolact_pl.tasks.build import build, describe, image_size
@@ -54,7 +54,7 @@ def run(cfg: DictConfig) -> float | None:
             )
     schedule: Schedule = build(cfg.schedule)
     trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
-    scaled = schedule.scaled(total_batch_size(cfg, trainer)).starting_at(step_to_start_at(cfg))
+    scaled = schedule.scaled(total_batch_size(data, trainer)).starting_at(step_to_start_at(cfg))
     # Not an argument of the Trainer: only the Trainer knows how many devices there are to scale to.
     trainer.fit_loop.epoch_loop.max_steps = scaled.run_steps
     module = YolactModule(
@@ -65,7 +65,7 @@ def run(cfg: DictConfig) -> float | None:
         description=describe(cfg, data),
         freeze_bn=freeze_bn(
             cfg.model.freeze_bn,
-            batch_size=cfg.dataset.batch_size,
+            batch_size=min(sizes_per_process(data.batch_size, num_processes(trainer))),
             pretrained=network.backbone.pretrained,
         ),
         seed=cfg.seed,
@@ -77,9 +77,9 @@ def run(cfg: DictConfig) -> float | None:
     return _finish(callbacks)
 
 
-def total_batch_size(cfg: DictConfig, trainer: Trainer) -> int:
+def total_batch_size(data: CocoDataModule, trainer: Trainer) -> int:
     """Images an optimizer step: on all devices and nodes, accumulated batches included."""
-    return cfg.dataset.batch_size * num_processes(trainer) * cfg.trainer.accumulate_grad_batches
+    return sum(sizes_per_process(data.batch_size, num_processes(trainer))) * trainer.accumulate_grad_batches
 
 
 def freeze_bn(setting: str | bool, *, batch_size: int, pretrained: bool) -> bool:
@@ -87,7 +87,7 @@ def freeze_bn(setting: str | bool, *, batch_size: int, pretrained: bool) -> bool
 
     Args:
         setting: `auto`, or what to do.
-        batch_size: images on one device.
+        batch_size: images on one device, where unequal on that with the fewest.
         pretrained: there are statistics worth keeping.
     """
     if setting == "auto":
