@@ -7,6 +7,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ TIMEOUT = 100
 """Seconds after which a run counts as hanging."""
 
 PLANTED = """
-import os, signal, torch
+import multiprocessing, os, resource, signal, time, torch
+from yolact_pl.callbacks import checkpoint_file
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.module import YolactModule
 from yolact_pl.tasks.main import main
@@ -44,6 +46,8 @@ class Finished:
     code: int
     output: str
     """Standard output and standard error."""
+    seconds: float
+    """Until the last of its processes had ended."""
 
     @property
     def resume_command(self) -> str:
@@ -78,6 +82,7 @@ def _finish(command: list[str]) -> Finished:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PATH": path}
     for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         environment.pop(name, None)  # what a run of this process may have left
+    start = time.monotonic()
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -88,4 +93,4 @@ def _finish(command: list[str]) -> Finished:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return Finished(process.returncode, output)
+    return Finished(process.returncode, output, time.monotonic() - start)

@@ -7,16 +7,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 
 _log = logging.getLogger(__name__)
 
 
-class SaveOnInterrupt(Callback):
+class SaveOnInterrupt(Checkpoint):
     """On Ctrl+C or SIGTERM: ends the step under way, saves `*_interrupt.ckpt`, and exits with 128 + signal.
 
-    A validation under way is finished, and one more step made: there is no half validation to go on from.
-    Under DDP one rank's signal stops all ranks after the same step. A second signal ends the process at once.
+    A validation that is under way or due after that step is made before the run stops, and the state saved
+    once more behind it; only if the process is killed meanwhile does the resumed run go on without it. In the
+    last step of the run there is nothing left to stop: it ends as usual. Under DDP one rank's signal stops
+    all ranks after the same step. A second signal ends the process at once.
+
+    A `Checkpoint` for Lightning, so that its turn comes after those that save at the same step.
 
     Args:
         folder: of the checkpoint.
@@ -29,6 +34,7 @@ class SaveOnInterrupt(Callback):
         self.name = name
         self.resume_command = resume_command
         self._received: int | None = None
+        self._saved: Path | None = None
         self._speaks = False
         self._previous: dict[int, Any] = {}
         self._step = -1
@@ -42,31 +48,38 @@ class SaveOnInterrupt(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        # Only now are the logs of the step before written and its validation done.
+        if self._saved is not None:
+            self._stop(trainer, self._saved)
         self._step = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step == self._step:  # gradients that are still accumulated would be lost
-            return
-        stop = self._received is not None
-        if trainer.world_size > 1:
-            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
-        if stop:
-            self._stop(trainer)
+        if trainer.global_step != self._step:  # gradients that are still accumulated would be lost
+            self._save_if_asked(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._save_if_asked(trainer)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._restore()
 
-    def _stop(self, trainer: Trainer) -> None:
-        step, epoch = trainer.global_step, trainer.current_epoch
-        path = self.folder / f"{self.name}_{epoch}_{step}_interrupt.ckpt"
-        trainer.save_checkpoint(path)
+    def _save_if_asked(self, trainer: Trainer) -> None:
+        asked = self._received is not None
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        if asked and trainer.global_step != trainer.max_steps:
+            step, epoch = trainer.global_step, trainer.current_epoch
+            self._saved = self.folder / f"{self.name}_{epoch}_{step}_interrupt.ckpt"
+            trainer.save_checkpoint(self._saved)
+
+    def _stop(self, trainer: Trainer, path: Path) -> None:
         if self._speaks:
             command = self.resume_command.format(checkpoint=path)
-            _log.info(
-                "stopped after step %d, state saved in %s; go on with:\n\n    %s\n", step, path, command
-            )
+            _log.info("stopped after step %d, state saved in %s; go on with:\n\n    %s\n",
+                      trainer.global_step, path, command)  # fmt: skip
         self._restore()
         # Not KeyboardInterrupt: Lightning would kill the other ranks, which stop by themselves. They give 0:
         # Lightning kills the first rank of a machine as soon as one of those that it started has failed.

@@ -1,6 +1,9 @@
 """Batches out of data workers."""
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -12,6 +15,9 @@ from torch.utils.data import DataLoader
 
 from yolact_pl.data.sampler import TrainSampler
 from yolact_pl.structures import Batch, ImageInfo
+
+SECONDS_AFTER_SIGTERM = 300
+"""How long a worker goes on, so that the main process can end its step and save."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,23 @@ def pack(samples: Sequence[tuple[Tensor, ImageInfo]]) -> PackedBatch:
 def prepare_worker(worker_id: int) -> None:
     """Runs in each worker as it starts."""
     cv2.setNumThreads(0)  # there is a worker for each core already
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl+C is the main process's to handle, which may want to save
+    # Ctrl+C and SIGTERM to all processes are the main process's to handle, which may want to save.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":  # others cannot tell who sent a signal, and keep to the default
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # for the thread to take
+        threading.Thread(target=_await_sigterm, name="sigterm", daemon=True).start()
+
+
+def _await_sigterm() -> None:
+    """Ends this worker at once when its main process says so, later when anybody else does.
+
+    Whoever stops a run, such as a scheduler, may signal the whole process group: the step under way still
+    needs its batch. If the main process dies, torch's own watchdog ends the worker.
+    """
+    if signal.sigwaitinfo({signal.SIGTERM}).si_pid == os.getppid():
+        os._exit(0)
+    signal.sigtimedwait({signal.SIGTERM}, SECONDS_AFTER_SIGTERM)
+    os._exit(128 + signal.SIGTERM)
 
 
 class ImageLoader(DataLoader[Any]):

@@ -51,7 +51,7 @@ def rasterize(
 
 
 def coverage(masks: np.ndarray) -> np.ndarray:
-    """The covered share of each pixel, float32 [N, height / 2, width / 2], from masks drawn twice as large."""
+    """The covered share of each pixel, float32 [N, height / 2, width / 2], of masks drawn twice as large."""
     quarters = masks.view(np.uint8)
     rows = quarters[:, 0::2] + quarters[:, 1::2]
     return (rows[:, :, 0::2] + rows[:, :, 1::2]) * np.float32(0.25)

@@ -1,15 +1,23 @@
 """Where the checkpoints of earlier runs are."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from omegaconf import DictConfig
+from pytorch_lightning.utilities import rank_zero_only
 
-from yolact_pl.checkpoints.description import CheckpointError
+from yolact_pl.callbacks.checkpoint_file import PARTIAL
+from yolact_pl.checkpoints.description import CheckpointError, read_checkpoint
+
+_log = logging.getLogger(__name__)
 
 
 def checkpoint_to_resume(cfg: DictConfig) -> Path | None:
     """The file that `cfg.resume` means; for `auto` the newest of this folder, or else of this name.
+
+    What cannot be read, such as a file whose writing was cut short, is no candidate for `auto`: a warning
+    names it.
 
     Returns:
         None where `resume` is null, or is `auto` and there is none yet.
@@ -21,8 +29,8 @@ def checkpoint_to_resume(cfg: DictConfig) -> Path | None:
         return None
     if cfg.resume != "auto":
         return _existing(cfg.resume, key="resume")
-    own = _newest(Path(cfg.output).glob("checkpoints/*.ckpt"))
-    return own or _newest(_runs(cfg).glob("*/checkpoints/*.ckpt"))
+    own = _newest_complete(Path(cfg.output).glob("checkpoints/*.ckpt*"))
+    return own or _newest_complete(_runs(cfg).glob("*/checkpoints/*.ckpt*"))
 
 
 def checkpoint_to_use(cfg: DictConfig) -> Path:
@@ -58,6 +66,22 @@ def _existing(path: str, *, key: str) -> Path:
     if not Path(path).is_file():
         raise CheckpointError(f"{key}={path}: no such file")
     return Path(path)
+
+
+def _newest_complete(paths: Iterable[Path]) -> Path | None:
+    """The newest file with the state of a run."""
+    candidates = [path for path in paths if path.suffix in (".ckpt", PARTIAL)]
+    for path in sorted(candidates, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            if path.suffix == PARTIAL:
+                raise CheckpointError(f"{path} was not written to its end")
+            if "optimizer_states" not in read_checkpoint(path):
+                raise CheckpointError(f"{path} holds weights, not the state of a run")
+        except CheckpointError as error:
+            rank_zero_only(_log.warning)("resume=auto passes over a checkpoint: %s", error)
+        else:
+            return path
+    return None
 
 
 def _newest(paths: Iterable[Path]) -> Path | None:

@@ -12,6 +12,9 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
+from yolact_pl.callbacks.checkpoint_file import CompleteCheckpoints
+from yolact_pl.callbacks.resumed_schedule import ResumedSchedule
+from yolact_pl.tasks.accidents import RunTrainer, stay_together
 from yolact_pl.tasks.build import build
 
 
@@ -26,10 +29,13 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no greetings and tips
     loggers: list[Logger] = [build(node) for node in (cfg.logger or {}).values()]
     settings: dict[str, Any] = {"strategy": _strategy(cfg), **options}
+    stay_together()
     return build(
         cfg.trainer,
-        callbacks=list(callbacks),
+        _target_=f"{RunTrainer.__module__}.{RunTrainer.__name__}",
+        callbacks=[*callbacks, ResumedSchedule()],
         logger=loggers or False,
+        plugins=[*map(build, cfg.trainer.get("plugins") or []), CompleteCheckpoints()],
         default_root_dir=cfg.output,
         use_distributed_sampler=False,  # data/sampler.py shares out, without repeating an image
         enable_model_summary=False,
