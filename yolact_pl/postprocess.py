@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,19 @@ from yolact_pl.structures import Detections, Predictions
 
 NMS_MODES = ("fast", "cross_class", "exact")
 FAR_AWAY = 1e7  # pixels: stands for infinity, finite when squared
+
+
+class Chosen(NamedTuple):
+    """What stays of one image's predictions after suppression, best first."""
+
+    anchors: Tensor
+    """[N] int64: rows of the predictions."""
+    boxes: Tensor
+    """[N, 4] float32 xyxy in pixels of the network's input; may reach outside of it."""
+    labels: Tensor
+    """[N] int64, 0-based."""
+    scores: Tensor
+    """[N] float32."""
 
 
 class Postprocess:
@@ -72,18 +86,15 @@ class Postprocess:
         """
         with torch.autocast(predictions.class_logits.device.type, enabled=False):
             return [
-                self._detect(predictions, image, size, mask_iou, min_score)
+                self.finish(
+                    predictions, image, self.choose(predictions, image, min_score=min_score), size, mask_iou
+                )
                 for image, size in enumerate(sizes)
             ]
 
-    def _detect(
-        self,
-        predictions: Predictions,
-        image: int,
-        size: tuple[int, int],
-        mask_iou: nn.Module | None,
-        min_score: float,
-    ) -> Detections:
+    @torch.no_grad()
+    def choose(self, predictions: Predictions, image: int, *, min_score: float = 0.0) -> Chosen:
+        """The first half of a call: which anchors of one image of the batch stay; no mask is made."""
         anchors, scores = confident_anchors(predictions.class_logits[image], self.score_threshold)
         boxes = decode_boxes(
             predictions.box_deltas[image, anchors].float(), predictions.anchors[anchors].float()
@@ -93,13 +104,25 @@ class Postprocess:
         if min_score > 0:
             shown = scores > min_score
             index, labels, scores = index[shown], labels[shown], scores[shown]
-        boxes = boxes[index] / _width_height(predictions.image_size, boxes)  # from here on relative
+        return Chosen(anchors[index], boxes[index], labels, scores)
 
+    @torch.no_grad()
+    def finish(
+        self,
+        predictions: Predictions,
+        image: int,
+        chosen: Chosen,
+        size: tuple[int, int],
+        mask_iou: nn.Module | None = None,
+    ) -> Detections:
+        """The second half of a call: masks, and all in pixels of the original image of (height, width)."""
+        boxes = chosen.boxes / _width_height(predictions.image_size, chosen.boxes)  # relative
         soft_masks, windows = _soft_masks(
             predictions.prototypes[image].float(),
-            predictions.coefficients[image, anchors[index]].float(),
+            predictions.coefficients[image, chosen.anchors].float(),
             boxes,
         )
+        scores, labels = chosen.scores, chosen.labels
         return Detections(
             boxes=_fit_boxes(boxes, size, whole_pixels=self.whole_pixel_boxes),
             scores=scores,

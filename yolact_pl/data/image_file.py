@@ -49,9 +49,23 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
     except ValueError as error:  # a name that no file system takes
         raise ImageError(f"{path!r} cannot be read: {error}; correct the file name.") from None
     if not data:
-        raise ImageError(f"{path} is empty; replace the file or remove it from the annotations.")
+        raise ImageError(f"{path} is empty; replace or remove the file.")
     pixels, orientation = _decode(data, path)
     return _orient(pixels, orientation, size, path)
+
+
+def image_pixels(image: Image.Image, name: str) -> np.ndarray:
+    """The pixels of a Pillow image like those of a file: uint8 [H, W, 3] RGB, upright.
+
+    Args:
+        image: of any mode but floating point; read from its file if it was not yet.
+        name: for errors.
+
+    Raises:
+        ImageError: it is too large, its file damaged, or it has no pixels that can be shown.
+    """
+    _check_header(image, name)
+    return _apply_orientation(_decode_pillow(image, name), _orientation(image))
 
 
 def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
@@ -66,17 +80,26 @@ def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
         raise ImageError(f"{path} has a damaged header ({error}); replace the file.") from None
     if data[:8] == _PNG_START and b"IEND" not in data:  # Pillow is content if only the end mark is missing
         raise ImageError(f"{path} is truncated; replace the file.")
-    width, height = header.size
+    _check_header(header, path)
+    pixels = _decode_opencv(data) if header.mode in _OPENCV_MODES and _is_complete(data) else None
+    if pixels is None:
+        pixels = _decode_pillow(header, path)
+    return pixels, 1 if _is_png_without_exif(data) else _orientation(header)
+
+
+def _check_header(image: Image.Image, path: str | Path) -> None:
+    """What can be refused before anything is decoded."""
+    width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"{path} is {height} x {width}, more than {MAX_PIXELS} pixels; scale or tile it first."
         )
-    if header.mode.startswith("F"):
+    if width * height == 0:
+        raise ImageError(f"{path} has no pixels; replace the file.")
+    if image.mode.startswith("F"):
         raise ImageError(f"{path} has floating-point pixels; convert it to 8 or 16 bits.")
-    pixels = _decode_opencv(data) if header.mode in _OPENCV_MODES and _is_complete(data) else None
-    if pixels is None:
-        pixels = _decode_pillow(header, path)
-    return pixels, _orientation(header, data)
+    if image.format == "EPS":  # Pillow would have another program run it
+        raise ImageError(f"{path} is PostScript and not an image of pixels; convert it to PNG.")
 
 
 def _decode_opencv(data: bytes) -> np.ndarray | None:
@@ -121,9 +144,12 @@ def _scan_start(data: bytes) -> int:
     return len(data)
 
 
-def _orientation(image: Image.Image, data: bytes) -> int:
-    if data[:8] == _PNG_START and b"eXIf" not in data and b"Raw profile type" not in data:
-        return 1  # Pillow would decode all pixels to find out
+def _is_png_without_exif(data: bytes) -> bool:
+    """Of a PNG Pillow would decode all pixels to find out."""
+    return data[:8] == _PNG_START and b"eXIf" not in data and b"Raw profile type" not in data
+
+
+def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # damaged EXIF says nothing about the pixels

@@ -20,7 +20,7 @@ def gallery(
     Args:
         panels: [H, W, 3] RGB each, of any sizes; at least one.
         columns: how many stand side by side at most.
-        width: every panel is scaled to this many pixels, but to no more than twice that in height.
+        width: of every panel, see `thumbnail`.
         gap: pixels between and around the panels.
 
     Returns:
@@ -28,7 +28,7 @@ def gallery(
     """
     if not panels:
         raise ValueError("a gallery needs at least one picture")
-    scaled = [_fit(panel, width, 2 * width) for panel in panels]
+    scaled = [thumbnail(panel, width) for panel in panels]
     columns = min(columns, len(scaled))
     rows = [scaled[start : start + columns] for start in range(0, len(scaled), columns)]
     heights = [max(len(panel) for panel in row) for row in rows]
@@ -42,6 +42,15 @@ def gallery(
             sheet[y : y + h, x : x + w] = panel
         top += height + gap
     return sheet
+
+
+def thumbnail(panel: NDArray[np.uint8], width: int = 480) -> NDArray[np.uint8]:
+    """A picture [H, W, 3] scaled to so many pixels of width, but to no more than twice that in height."""
+    h, w = panel.shape[:2]
+    scale = min(width / w, 2 * width / h)
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    resized = cv2.resize(panel, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)
 
 
 def side_by_side(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -61,11 +70,3 @@ def side_by_side(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDA
 
 def _ground(height: int, width: int) -> NDArray[np.uint8]:
     return np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
-
-
-def _fit(panel: NDArray[np.uint8], width: int, max_height: int) -> NDArray[np.uint8]:
-    h, w = panel.shape[:2]
-    scale = min(width / w, max_height / h)
-    size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    resized = cv2.resize(panel, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8)

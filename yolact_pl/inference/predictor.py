@@ -1,5 +1,7 @@
-"""From pictures to detections, without Lightning or Hydra."""
+"""From arrays of pixels to detections, without Lightning or Hydra."""
 
+import contextlib
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,19 +9,41 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import Unpack
 
+from yolact_pl.inference.options import (
+    Options,
+    asked_postprocess,
+    changed_postprocess,
+    check_options,
+    labels_of,
+)
 from yolact_pl.models.yolact import Yolact
-from yolact_pl.postprocess import Postprocess
-from yolact_pl.structures import Detections
+from yolact_pl.postprocess import Chosen, Postprocess
+from yolact_pl.structures import Detections, Predictions
+
+UNLIMITED = 1_000_000
+"""More detections than any image has."""
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """The device of that name; "auto" is CUDA or MPS where one works, else the CPU."""
-    if device != "auto":
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """The device of that name; "auto" is CUDA or MPS where one works, else the CPU.
+
+    Raises:
+        ValueError: no such device, or it is not there.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device={device!r} is not known: give auto, cpu, cuda, cuda:1 or mps") from None
+    devices = {"cuda": torch.cuda.device_count, "mps": torch.mps.device_count}.get(found.type)
+    if devices is not None and devices() <= (found.index or 0):
+        raise ValueError(f"device={device}: torch finds no such device here; give device=cpu or auto")
+    return found
 
 
 class Predictor:
@@ -34,9 +58,10 @@ class Predictor:
         image_size: (height, width) of the network's input; every picture is stretched to it.
         device: "auto", or where to run.
         min_score: only detections with a higher score are given.
+        half: compute in 16 bits, float16 on CUDA and MPS, bfloat16 on the CPU; the weights stay as they are.
 
     Raises:
-        ValueError: the network has another number of classes than there are names.
+        ValueError: the network has another number of classes than there are names, or the device is missing.
     """
 
     def __init__(
@@ -48,6 +73,7 @@ class Predictor:
         image_size: tuple[int, int],
         device: str | torch.device = "auto",
         min_score: float = 0.0,
+        half: bool = False,
     ) -> None:
         if len(class_names) != network.num_classes:
             raise ValueError(
@@ -60,8 +86,25 @@ class Predictor:
         self.class_names = tuple(class_names)
         self.image_size = image_size
         self.min_score = min_score
+        self.half = half
+        self.labels: frozenset[int] | None = None
+        self.top_k: int | None = None
 
-    @torch.inference_mode()
+    def with_options(self, **options: Unpack[Options]) -> "Predictor":
+        """Another predictor with the same network that is asked for something else, see `Options`.
+
+        Raises:
+            ValueError: a class that the network does not know, or a value out of its range.
+        """
+        check_options(options)
+        changed = copy.copy(self)
+        changed.postprocess = asked_postprocess(self.postprocess, options)
+        changed.min_score = options.get("min_score", self.min_score)
+        changed.top_k = options.get("top_k", self.top_k)
+        if "classes" in options:
+            changed.labels = labels_of(options["classes"], self.class_names)
+        return changed
+
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """What is in each of the images, which run through the network as one batch.
 
@@ -76,12 +119,53 @@ class Predictor:
         """
         if len(images) == 0:
             return []
+        predictions = self.forward([self.prepare(images)])
+        return [self.detect(predictions, i, image.shape[:2]) for i, image in enumerate(images)]
+
+    @torch.inference_mode()
+    def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """The first step of a call: images as the network's input, float32 [B, 3, *image_size]."""
         for index, image in enumerate(images):
             _check_image(index, image)
-        batch = torch.cat([self._to_input(image) for image in images])
-        sizes = [(image.shape[0], image.shape[1]) for image in images]
-        predictions = self.network(batch)
-        return self.postprocess(predictions, sizes, self.network.mask_iou, min_score=self.min_score)
+        return torch.cat([self._to_input(image) for image in images])
+
+    @torch.inference_mode()
+    def forward(self, inputs: Sequence[Tensor]) -> Predictions:
+        """The second step: the network's answer to what `prepare` gave, all in one batch."""
+        with self._precision():
+            return self.network(torch.cat(list(inputs)))
+
+    @torch.inference_mode()
+    def detect(self, predictions: Predictions, index: int, size: tuple[int, ...]) -> Detections:
+        """The last step: detections of one image of the batch, of (height, width), in its pixels."""
+        # Masks are made of what is asked for only, so that asking for less takes less time.
+        height, width = size
+        with torch.autocast(self.device.type, enabled=False):
+            return self._detect(predictions, index, (height, width))
+
+    def _detect(self, predictions: Predictions, index: int, size: tuple[int, int]) -> Detections:
+        limit, postprocess = self._limit(), self.postprocess
+        if self.labels is not None or limit > postprocess.max_detections:
+            postprocess = changed_postprocess(
+                postprocess, max_detections=UNLIMITED
+            )  # the limit comes afterwards
+        chosen = postprocess.choose(predictions, index, min_score=self.min_score)
+        if self.labels is not None:
+            wanted = torch.isin(chosen.labels, chosen.labels.new_tensor(sorted(self.labels)))
+            chosen = Chosen(*(part[wanted] for part in chosen))
+        chosen = Chosen(*(part[:limit] for part in chosen))
+        return postprocess.finish(predictions, index, chosen, size, self.network.mask_iou)
+
+    def _limit(self) -> int:
+        if self.top_k is not None:
+            return self.top_k
+        return UNLIMITED if self.postprocess.nms == "cross_class" else self.postprocess.max_detections
+
+    def _precision(self) -> contextlib.AbstractContextManager[object]:
+        if not self.half:
+            return contextlib.nullcontext()
+        on_cpu = self.device.type == "cpu"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16 if on_cpu else torch.float16)
 
     def _to_input(self, image: NDArray[np.uint8]) -> Tensor:
         """uint8 [H, W, 3] to float32 [1, 3, *image_size] on the device, as the released weights expect it."""

@@ -1,83 +1,230 @@
 """task=predict"""
 
+import functools
 import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, ListConfig
-from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from yolact_pl.data.image_file import ImageError, read_image
-from yolact_pl.inference.draw import draw_detections
-from yolact_pl.inference.gallery import gallery
-from yolact_pl.inference.media import image_files, output_stems
+from yolact_pl.inference.gallery import gallery, thumbnail
+from yolact_pl.inference.image_writer import Found, ImageWriter, Written
+from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
+from yolact_pl.inference.options import nearest
+from yolact_pl.inference.outputs import MAX_INDEX, write_picture
+from yolact_pl.inference.parallel import map_ahead
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.inference.results import ResultsFile, plain_result
+from yolact_pl.inference.results import ResultsFile
+from yolact_pl.inference.tiles import predict_tiled
+from yolact_pl.inference.window import Window, open_window
 from yolact_pl.structures import Detections
 from yolact_pl.tasks.build import build, image_size
+from yolact_pl.tasks.counter import progress_bar
 from yolact_pl.tasks.trained import load_trained
 
 _log = logging.getLogger(__name__)
+SAVE = ("overlay", "json", "masks", "cutouts", "video")
 GALLERY_PICTURES = 24
+READERS = WRITERS = 2
+NAMED_AT_THE_END = 3
+MAX_OF_TILES = 1000
+
+Image = NDArray[np.uint8]
+Detect = Callable[[Sequence[Image]], list[Detections]]
 
 
 def run(cfg: DictConfig) -> None:
-    """Draw what a checkpoint finds in the images of `cfg.source`.
-
-    Writes an annotated picture for each image, `predictions.json` and `gallery.jpg` with the first pictures.
+    """Predict on `cfg.source` and write what `cfg.task.save` names to `cfg.output`.
 
     Raises:
-        ValueError: checkpoint or source that can't be used; at the end, images that could not be read.
+        ValueError: checkpoint, source or options that can't be used; at the end, unreadable images.
     """
-    if cfg.source is None:
-        raise ValueError("task=predict needs source=<an image, a folder, a glob or a list of them>")
-    source = list(cfg.source) if isinstance(cfg.source, ListConfig) else cfg.source
-    files = image_files(source)
+    source = _source(cfg)
+    _check_task(cfg.task, video=is_video(source))
+    if is_video(source):
+        from yolact_pl.tasks.predict_video import run_video
+
+        run_video(cfg, _predictor(cfg))
+        return
+    assert not isinstance(source, int)  # a camera
+    files = image_files(source, recursive=cfg.task.recursive)
+    videos = videos_left_out(source, recursive=cfg.task.recursive)
+    if videos:
+        _log.warning("videos left out: %d; of a folder only images are taken, a video is given by itself: "
+                     "source=%s", len(videos), videos[0])  # fmt: skip
+    try:
+        _predict_images(cfg, files, _predictor(cfg))
+    except OSError as error:
+        raise ValueError(f"output={cfg.output} cannot be written to: {error.strerror or error}") from error
+    except torch.cuda.OutOfMemoryError as error:
+        raise ValueError(
+            f"the GPU's memory is not enough: lower task.batch_size={cfg.task.batch_size} or image_size, or "
+            "give device=cpu"
+        ) from error
+
+
+def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) -> None:
+    folder, stems, save = Path(cfg.output), output_stems(files, reserved=["gallery"]), set(cfg.task.save)
+    writer = ImageWriter(
+        folder,
+        save=save,
+        class_names=predictor.class_names,
+        color_by=cfg.task.color_by,
+        keep_picture=cfg.task.show,
+    )
+    _check_nothing_is_replaced(files, writer.pictures(stems))
+    skipped: list[Path] = []
+    found = _detect_batches(_readable(files, stems, skipped), _detect(cfg, predictor), cfg.task.batch_size)
+    thumbnails: list[Image] = []
+    with ExitStack() as stack:
+        stack.enter_context(logging_redirect_tqdm())
+        results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
+        window = open_window("yolact") if cfg.task.show else None
+        bar = stack.enter_context(progress_bar(len(files), "image"))
+        for written in map_ahead(writer, found, threads=WRITERS, ahead=2 * WRITERS):
+            if results is not None:
+                results.add(written.result)
+            if "overlay" in save and written.picture is not None and len(thumbnails) < GALLERY_PICTURES:
+                thumbnails.append(thumbnail(written.picture))
+            window = _show(window, written)
+            bar.update()
+        bar.update(len(skipped))
+    if thumbnails:
+        write_picture(folder / "gallery.jpg", gallery(thumbnails, columns=min(4, len(thumbnails))))
+    _log.info(
+        "%d of %d images done, %s in %s",
+        len(files) - len(skipped),
+        len(files),
+        ", ".join(cfg.task.save),
+        folder,
+    )
+    if skipped:
+        raise ValueError(_sentence_of(skipped, len(files)))
+
+
+def _readable(
+    files: Sequence[Path], stems: Sequence[str], skipped: list[Path]
+) -> Iterator[tuple[Path, str, Image]]:
+    """Files with their pixels, read ahead in threads; what can't be read is told and added to `skipped`."""
+    read = map_ahead(_read, files, threads=READERS, ahead=2 * READERS)
+    for file, stem, image in zip(files, stems, read, strict=True):
+        if isinstance(image, ImageError):
+            _log.warning("left out: %s", image)
+            skipped.append(file)
+        else:
+            yield file, stem, image
+
+
+def _read(file: Path) -> Image | ImageError:
+    try:
+        return read_image(file)
+    except ImageError as error:
+        return error
+
+
+def _detect_batches(
+    images: Iterable[tuple[Path, str, Image]], detect: Detect, batch_size: int
+) -> Iterator[Found]:
+    images = iter(images)
+    while batch := list(islice(images, batch_size)):
+        for (file, stem, image), detections in zip(
+            batch, detect([image for _, _, image in batch]), strict=True
+        ):
+            yield Found(file, stem, image, detections)
+
+
+def _predictor(cfg: DictConfig) -> Predictor:
     trained = load_trained(cfg)
     predictor = Predictor(
         trained.network,
         build(trained.cfg.model.postprocess),
         class_names=trained.class_names,
         image_size=image_size(trained.cfg),
+        half=cfg.task.half,
+    )
+    classes = cfg.task.classes
+    return predictor.with_options(
         min_score=cfg.task.min_score,
-    )
-    folder = Path(cfg.output)
-    pictures: list[NDArray[np.uint8]] = []
-    unreadable: list[str] = []
-    with ResultsFile(folder / "predictions.json") as results:
-        for file, stem in zip(tqdm(files, unit="image"), output_stems(files), strict=True):
-            try:
-                image = read_image(file)
-            except ImageError as error:
-                unreadable.append(str(error))
-                continue
-            detections = _best(predictor([image])[0], cfg.task.max_shown)
-            picture = draw_detections(image, detections, predictor.class_names)
-            _write(folder / f"{stem}.jpg", picture)
-            results.add(plain_result(str(file), detections, predictor.class_names))
-            if len(pictures) < GALLERY_PICTURES:
-                pictures.append(picture)
-    if pictures:
-        _write(folder / "gallery.jpg", gallery(pictures, columns=min(4, len(pictures))))
-    _log.info("%d pictures, predictions.json and gallery.jpg in %s", len(files) - len(unreadable), folder)
-    if unreadable:
-        raise ValueError(f"{len(unreadable)} of {len(files)} images were left out: {'; '.join(unreadable)}")
-
-
-def _best(detections: Detections, count: int) -> Detections:
-    return Detections(
-        boxes=detections["boxes"][:count],
-        scores=detections["scores"][:count],
-        mask_scores=detections["mask_scores"][:count],
-        labels=detections["labels"][:count],
-        masks=detections["masks"][:count],
+        classes=list(classes) if isinstance(classes, ListConfig) else classes,
+        top_k=cfg.task.max_shown,
     )
 
 
-def _write(path: Path, picture: NDArray[np.uint8]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not cv2.imwrite: it can't write to folders with non-ASCII names on every system.
-    encoded = cv2.imencode(path.suffix, picture[..., ::-1])[1]
-    path.write_bytes(encoded.tobytes())
+def _detect(cfg: DictConfig, predictor: Predictor) -> Detect:
+    """How a batch of images is looked at: whole, or one by one through tiles."""
+    if cfg.task.tile is None:
+        return predictor
+    tiles = functools.partial(
+        predict_tiled,
+        predictor.with_options(top_k=None),  # the limit is for the image and not for each tile
+        tile=cfg.task.tile,
+        overlap=cfg.task.overlap,
+        nms=predictor.postprocess.nms,
+        iou_threshold=predictor.postprocess.iou_threshold,
+        max_detections=cfg.task.max_shown or MAX_OF_TILES,
+        batch_size=cfg.task.batch_size,
+    )
+    return lambda images: [tiles(image) for image in images]
+
+
+def _source(cfg: DictConfig) -> str | int | list[str]:
+    source = cfg.source
+    if source is None:
+        raise ValueError(
+            "task=predict needs source=<an image, a folder, a glob or a list of them; a video file, "
+            "a camera's number or a stream's URL>"
+        )
+    if isinstance(source, ListConfig):
+        return [str(one) for one in source]
+    return source if isinstance(source, int) and is_video(source) else str(source)
+
+
+def _check_task(task: DictConfig, *, video: bool) -> None:
+    """Options that can't be used are told before anything is loaded."""
+    for name in task.save:
+        if name not in SAVE:
+            raise ValueError(f"task.save: {name!r} is not known; {nearest(name, SAVE)}")
+    if not task.save and not task.show:
+        raise ValueError(f"task.save is empty and task.show is false: give some of {', '.join(SAVE)}")
+    if "video" in task.save and not video:
+        raise ValueError("task.save: video needs a video, a camera or a stream as source")
+    if task.color_by not in ("class", "instance"):
+        raise ValueError(f"task.color_by={task.color_by}: expected class or instance")
+    if task.batch_size < 1:
+        raise ValueError(f"task.batch_size={task.batch_size}: expected at least 1")
+    if "masks" in task.save and (task.max_shown is None or task.max_shown > MAX_INDEX):
+        raise ValueError(
+            f"task.save: masks are numbered up to {MAX_INDEX} in a PNG; set task.max_shown to at most that"
+        )
+
+
+def _check_nothing_is_replaced(files: Sequence[Path], targets: Iterable[Path]) -> None:
+    """Nobody's photos are to be lost by drawing into their folder."""
+    sources = {file.resolve() for file in files}
+    for target in targets:
+        if target.resolve() in sources:
+            raise ValueError(
+                f"output={target.parent}: {target.name} would replace the image; give another folder"
+            )
+
+
+def _show(window: Window | None, written: Written) -> Window | None:
+    """The window, or None when the user has had enough."""
+    if window is None or written.picture is None or window.show(written.picture, wait_ms=None):
+        return window
+    window.close()
+    return None
+
+
+def _sentence_of(skipped: Sequence[Path], total: int) -> str:
+    names = ", ".join(str(path) for path in skipped[:NAMED_AT_THE_END])
+    more = len(skipped) - NAMED_AT_THE_END
+    rest = f" and {more} more that are named above" if more > 0 else ""
+    return f"{len(skipped)} of {total} images could not be read and were left out: {names}{rest}"

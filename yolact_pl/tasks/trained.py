@@ -3,22 +3,13 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from omegaconf import DictConfig
 
-from yolact_pl.checkpoints.description import (
-    ENTRY,
-    CheckpointError,
-    describes_itself,
-    load_weights,
-    network_weights,
-    read_checkpoint,
-)
+from yolact_pl.checkpoints.description import CheckpointError
 from yolact_pl.checkpoints.download import fetch, is_published
-from yolact_pl.checkpoints.released import load_released_weights
-from yolact_pl.checkpoints.released_classes import released_classes
-from yolact_pl.models.weight_files import named_tensors
+from yolact_pl.checkpoints.stored import read_stored_network
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.tasks.agreement import check_agreement
 from yolact_pl.tasks.build import build_network
@@ -64,22 +55,14 @@ def load_trained(cfg: DictConfig) -> Trained:
     Raises:
         CheckpointError: no file, no checkpoint, or one of another network than the command line asks for.
     """
-    path = fetch(cfg.checkpoint) if is_published(cfg.checkpoint) else checkpoint_to_use(cfg)
-    content = read_checkpoint(path)
-    if not describes_itself(content):
-        return _load_released(cfg, content, path)
-    description = content[ENTRY]
-    check_agreement(cfg, description["network"], path)
-    merged = with_stored_config(cfg, description["config"])
-    network = build_network(merged, len(description["class_names"]), pretrained=False)
-    load_weights(network, network_weights(content), str(path))
-    return Trained(path, network, merged, description["class_names"], description["category_ids"])
-
-
-def _load_released(cfg: DictConfig, content: dict[str, Any], path: Path) -> Trained:
-    state = named_tensors(content, source=path)
-    merged, num_classes = with_released_config(cfg, state, path)
-    network = build_network(merged, num_classes, pretrained=False)
-    load_released_weights(network, state, source=path)
-    classes = released_classes(num_classes)
-    return Trained(path, network, merged, list(classes.names), list(classes.category_ids))
+    stored = read_stored_network(
+        fetch(cfg.checkpoint) if is_published(cfg.checkpoint) else checkpoint_to_use(cfg)
+    )
+    if stored.config is None:
+        merged = with_released_config(cfg, stored)
+    else:
+        check_agreement(cfg, stored.tree, stored.path)
+        merged = with_stored_config(cfg, stored.config)
+    network = build_network(merged, len(stored.class_names), pretrained=False)
+    stored.fill(network)
+    return Trained(stored.path, network, merged, stored.class_names, stored.category_ids)

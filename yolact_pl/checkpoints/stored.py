@@ -1,0 +1,108 @@
+"""A trained network as it lies in a file: a checkpoint of this project, or a released `.pth`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from yolact_pl.checkpoints.description import (
+    ENTRY,
+    CheckpointError,
+    build_network,
+    describes_itself,
+    load_weights,
+    network_weights,
+    read_checkpoint,
+)
+from yolact_pl.checkpoints.released import describe_released, load_released_weights, released_image_size
+from yolact_pl.checkpoints.released_classes import released_classes
+from yolact_pl.models.weight_files import named_tensors
+from yolact_pl.models.yolact import Yolact
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """What a file says of its network, and the weights."""
+
+    path: Path
+    tree: dict[str, Any]
+    """The constructor calls of the network, see `checkpoints.description`."""
+    class_names: list[str]
+    category_ids: list[int]
+    """The annotation file's id of each class."""
+    image_size: tuple[int, int]
+    """(height, width) of the images that it was trained on."""
+    config: dict[str, Any] | None
+    """The whole config of the run that wrote the file; None for released weights, which hold nothing else."""
+    weights: dict[str, Tensor]
+    """By the network's own names, or by the published ones if there is no config."""
+
+    def build(self, image_size: tuple[int, int] | None = None) -> Yolact:
+        """The network with its weights, in evaluation mode.
+
+        Args:
+            image_size: (height, width) of the images that it will get; the anchors grow with it.
+
+        Raises:
+            CheckpointError: it is no network of this project, or the weights do not fit.
+        """
+        tree = self.tree if image_size is None else at_image_size(self.tree, image_size)
+        network = build_network(tree, origin=str(self.path))
+        if not isinstance(network, Yolact):
+            raise CheckpointError(f"checkpoint {self.path}: holds a {type(network).__name__}, no Yolact")
+        self.fill(network)
+        return network.eval()
+
+    def fill(self, network: Yolact) -> None:
+        """Load all weights or none; the network's backbone counts as pretrained then.
+
+        Raises:
+            CheckpointError: weights that are missing, have no place or another shape.
+        """
+        if self.config is None:
+            load_released_weights(network, self.weights, source=self.path)
+        else:
+            load_weights(network, self.weights, str(self.path))
+
+
+def read_stored_network(path: str | Path) -> StoredNetwork:
+    """Read a file without running any code that is in it.
+
+    Raises:
+        CheckpointError: no such file, no checkpoint, or not one of a YOLACT network.
+    """
+    path = Path(path)
+    content = read_checkpoint(path)
+    if describes_itself(content):
+        described = content[ENTRY]
+        height, width = described["image_size"]
+        return StoredNetwork(
+            path=path,
+            tree=described["network"],
+            class_names=described["class_names"],
+            category_ids=described["category_ids"],
+            image_size=(height, width),
+            config=described["config"],
+            weights=network_weights(content),
+        )
+    weights = named_tensors(content, source=path)
+    side = released_image_size(path)
+    tree = describe_released(weights, source=path, image_size=side)
+    classes = released_classes(tree["num_classes"])
+    return StoredNetwork(
+        path=path,
+        tree=tree,
+        class_names=list(classes.names),
+        category_ids=list(classes.category_ids),
+        image_size=(side, side),
+        config=None,
+        weights=weights,
+    )
+
+
+def at_image_size(tree: dict[str, Any], image_size: int | Sequence[int]) -> dict[str, Any]:
+    """A network's constructor calls for images of another size, a side or (height, width)."""
+    size = image_size if isinstance(image_size, int) else list(image_size)
+    return {**tree, "anchors": {**tree["anchors"], "image_size": size}}

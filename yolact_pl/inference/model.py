@@ -1,0 +1,131 @@
+"""The library's door: load a trained network, give it images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+from PIL import Image
+from typing_extensions import Unpack
+
+from yolact_pl.checkpoints.download import local_file
+from yolact_pl.checkpoints.stored import StoredNetwork, read_stored_network
+from yolact_pl.inference.image_detections import ImageDetections
+from yolact_pl.inference.images import AnyImage, ImageStack, is_one_image, to_pixels
+from yolact_pl.inference.options import Options
+from yolact_pl.inference.predictor import Predictor
+from yolact_pl.models.weight_files import CheckpointError
+from yolact_pl.postprocess import Postprocess
+
+MIN_SCORE = 0.3
+SMALLEST_SIDE = 32
+
+
+class Model:
+    """A trained network that takes images of any kind.
+
+    A call changes nothing, so several threads may share a model.
+
+    Args:
+        predictor: does the work.
+        category_ids: the id of each class in the annotation file that the network was trained on.
+    """
+
+    def __init__(self, predictor: Predictor, category_ids: Sequence[int]) -> None:
+        self.predictor = predictor
+        self.category_ids = tuple(category_ids)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of all classes, by label."""
+        return self.predictor.class_names
+
+    @overload
+    def __call__(self, images: str | Path | Image.Image, **options: Unpack[Options]) -> ImageDetections: ...
+    @overload
+    def __call__(
+        self, images: list[Any] | tuple[Any, ...], **options: Unpack[Options]
+    ) -> list[ImageDetections]: ...
+    @overload
+    def __call__(self, images: Any, **options: Unpack[Options]) -> Any: ...
+
+    def __call__(
+        self, images: AnyImage | ImageStack, **options: Unpack[Options]
+    ) -> ImageDetections | list[ImageDetections]:
+        """What is in an image, or in each image of a list, which runs through the network as one batch.
+
+        Args:
+            images: a path; an array uint8 [H, W, 3], channels RGB; a Pillow image of any mode; a tensor
+                [3, H, W] RGB, uint8, or floating point in 0..1; or a list of these, of any sizes.
+            options: other than those of `load`, for this call.
+
+        Returns:
+            Of one image one result, of a list a list, of an empty list an empty one.
+
+        Raises:
+            ValueError: what is no image, or a file that cannot be read; a wrong option.
+        """
+        predictor = self.predictor.with_options(**options) if options else self.predictor
+        if is_one_image(images):
+            return self._detect(predictor, [images])[0]  # pyright: ignore[reportArgumentType]
+        return self._detect(predictor, list(images))  # pyright: ignore[reportArgumentType]
+
+    def _detect(self, predictor: Predictor, images: Sequence[AnyImage]) -> list[ImageDetections]:
+        several = len(images) > 1
+        pixels = [
+            to_pixels(image, f"image {index}" if several else "the image")
+            for index, image in enumerate(images)
+        ]
+        return [ImageDetections.of(found, self.class_names, self.category_ids) for found in predictor(pixels)]
+
+
+def load(
+    checkpoint: str | Path,
+    *,
+    device: str | torch.device = "auto",
+    image_size: int | tuple[int, int] | None = None,
+    half: bool = False,
+    **options: Unpack[Options],
+) -> Model:
+    """A trained network, ready to be called with images.
+
+    Args:
+        checkpoint: a file of this project's training, a released `.pth`, or the name of published weights,
+            such as "yolact_base", which are fetched once.
+        device: "auto" (CUDA or MPS where there is one, else the CPU), or where to run.
+        image_size: of the network's input, a side or (height, width); None: as it was trained.
+        half: compute in 16 bits, see `Predictor`; worth it on a GPU.
+        options: min_score (0.3), classes, top_k, nms, iou_threshold, see `Options`; a call may say otherwise.
+
+    Raises:
+        ValueError: no such file, not a checkpoint that can be used, no such device, or a wrong option.
+    """
+    if image_size is not None:
+        image_size = _height_width(image_size)
+    stored = read_stored_network(local_file(checkpoint))
+    predictor = Predictor(
+        stored.build(image_size),
+        _stored_postprocess(stored),
+        class_names=stored.class_names,
+        image_size=image_size or stored.image_size,
+        device=device,
+        half=half,
+    )
+    asked: Options = {"min_score": MIN_SCORE, **options}
+    return Model(predictor.with_options(**asked), stored.category_ids)
+
+
+def _height_width(image_size: int | tuple[int, int]) -> tuple[int, int]:
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if min(height, width) < SMALLEST_SIDE:
+        raise ValueError(f"image_size={image_size}: expected at least {SMALLEST_SIDE} pixels a side")
+    return height, width
+
+
+def _stored_postprocess(stored: StoredNetwork) -> Postprocess:
+    """The one that the checkpoint was measured with; released weights have the published one."""
+    arguments = (stored.config or {}).get("model", {}).get("postprocess", {})
+    try:
+        return Postprocess(**{key: value for key, value in arguments.items() if key != "_target_"})
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {stored.path}: its postprocess can't be built: {error}") from error

@@ -1,0 +1,81 @@
+"""What may be asked of a prediction, whatever is predicted on."""
+
+import difflib
+from collections.abc import Sequence
+
+from typing_extensions import TypedDict
+
+from yolact_pl.postprocess import Postprocess
+
+NAMES_SHOWN = 12
+
+
+class Options(TypedDict, total=False):
+    """What is left out stays as it was."""
+
+    min_score: float
+    """Only detections with a higher score are given, 0 <= min_score < 1."""
+    classes: Sequence[str] | None
+    """Only these classes, by name; None: all."""
+    top_k: int | None
+    """Of each image at most so many, the best; None: as many as the postprocess keeps."""
+    nms: str
+    """How overlapping boxes are suppressed: fast, cross_class or exact, see `Postprocess`."""
+    iou_threshold: float
+    """A box that overlaps a better one by more is dropped, 0 to 1."""
+
+
+def check_options(options: Options) -> None:
+    """Whether the numbers are in their ranges.
+
+    Raises:
+        ValueError: one is not.
+    """
+    min_score, iou_threshold = options.get("min_score", 0.0), options.get("iou_threshold", 0.5)
+    top_k = options.get("top_k")
+    if not 0 <= min_score < 1:
+        raise ValueError(f"min_score={min_score} must be at least 0 and below 1")
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f"iou_threshold={iou_threshold} must be from 0 to 1")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k={top_k}: give how many detections to keep, at least 1")
+
+
+def asked_postprocess(postprocess: Postprocess, options: Options) -> Postprocess:
+    """The postprocess with what the options say; a `min_score` below its threshold lowers that one too."""
+    return changed_postprocess(
+        postprocess,
+        nms=options.get("nms", postprocess.nms),
+        iou_threshold=options.get("iou_threshold", postprocess.iou_threshold),
+        score_threshold=min(postprocess.score_threshold, options.get("min_score", 1.0)),
+    )
+
+
+def changed_postprocess(postprocess: Postprocess, **changes: str | float) -> Postprocess:
+    """A postprocess with other arguments; it keeps each under its name."""
+    return Postprocess(**{**vars(postprocess), **changes})
+
+
+def labels_of(classes: Sequence[str] | str | None, class_names: Sequence[str]) -> frozenset[int] | None:
+    """The labels of classes by name, None for all.
+
+    Raises:
+        ValueError: a name that is not among the network's; says the nearest.
+    """
+    if classes is None:
+        return None
+    wanted = {classes} if isinstance(classes, str) else set(classes)
+    for name in wanted:
+        if name not in class_names:
+            raise ValueError(f"classes: this network has no class {name!r}; {nearest(name, class_names)}")
+    return frozenset(label for label, name in enumerate(class_names) if name in wanted)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint at what may have been meant."""
+    by_form = {candidate.casefold(): candidate for candidate in known}
+    near = difflib.get_close_matches(str(name).casefold(), by_form, n=1)
+    if near:
+        return f"did you mean {by_form[near[0]]!r}?"
+    more = f" and {len(known) - NAMES_SHOWN} more" if len(known) > NAMES_SHOWN else ""
+    return f"there are {', '.join(known[:NAMES_SHOWN])}{more}"
