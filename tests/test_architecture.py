@@ -19,6 +19,7 @@ ALLOWED = {
     "data": {"structures", "geometry"},
     "checkpoints": {"structures", "geometry", "models"},
     "evaluation": {"structures", "geometry"},
+    "sweeps": set(),
     "inference": {"structures", "geometry", "models", "postprocess", "data", "checkpoints", "evaluation"},
     "module": {"structures", "models", "losses", "postprocess", "schedule", "checkpoints"},
     "callbacks": {"structures", "data", "evaluation", "inference", "module"},

@@ -41,7 +41,8 @@ def start(tmp_path: Path) -> Start:
 def test_help_shows_groups_with_their_choices_and_ten_commands(start: Start) -> None:
     done = start("--help")
     assert done.returncode == 0
-    for folder in (path for path in (ROOT / "conf").iterdir() if path.is_dir()):
+    folders = [path for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "hydra"]
+    for folder in folders:
         choices = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         assert f"{folder.name}: {choices}\n" in done.stdout
     commands = done.stdout.split("== Common commands ==")[1].split("==")[0]

@@ -92,7 +92,8 @@ def test_choice_composes(choice: str) -> None:
     cfg = config(choice)
     group, name = choice.split("=")
     assert HydraConfig.get().runtime.choices[group] == name
-    assert OmegaConf.to_container(cfg[group], resolve=True)
+    if group != "hparams_search":  # sets keys of Hydra's own
+        assert OmegaConf.to_container(cfg[group], resolve=True)
 
 
 @pytest.mark.parametrize("choice", [c for c in CHOICES if c.startswith(("augment", "logger", "schedule"))])

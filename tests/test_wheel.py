@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted([*ROOT.glob("yolact_pl/**/*.py"), *ROOT.glob("ops/**/*.py")])
+FOLDERS = ("yolact_pl", "ops", "hydra_plugins")
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
 def name_of(requirement: str) -> str:
@@ -36,7 +37,7 @@ def test_every_import_is_declared() -> None:
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add((node.module or "").split(".")[0])
-    foreign = imported - sys.stdlib_module_names - {"yolact_pl", "ops"}
+    foreign = imported - sys.stdlib_module_names - {*FOLDERS}
     distributions, names = packages_distributions(), declared()
     missing = {
         module for module in foreign if not {name_of(name) for name in distributions.get(module, [])} & names
@@ -48,7 +49,7 @@ def test_every_import_is_declared() -> None:
 @pytest.mark.slow
 def test_wheel_has_all_modules_and_configs_and_starts_anywhere(tmp_path: Path) -> None:
     source, unpacked = tmp_path / "source", tmp_path / "unpacked"
-    for name in ("yolact_pl", "ops", "conf"):  # a copy: building leaves files beside the sources
+    for name in (*FOLDERS, "conf"):  # a copy: building leaves files beside the sources
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
