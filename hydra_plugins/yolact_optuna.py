@@ -19,7 +19,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    from optuna.distributions import BaseDistribution  # pyright: ignore[reportMissingImports]
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class OptunaSweeper(Sweeper):
 
 
 def _distribution(override: Override) -> "BaseDistribution":
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # pyright: ignore[reportMissingImports]
 
     sweep: Any = override.value()
     if isinstance(sweep, IntervalSweep):

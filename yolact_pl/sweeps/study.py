@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.distributions import BaseDistribution
+    from optuna import Study  # pyright: ignore[reportMissingImports]
+    from optuna.distributions import BaseDistribution  # pyright: ignore[reportMissingImports]
 
 _FIXED = "fixed overrides"
 
@@ -32,7 +32,7 @@ def open_study(
     Raises:
         ValueError: the study has other fixed overrides.
     """
-    import optuna
+    import optuna  # pyright: ignore[reportMissingImports]
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
@@ -54,7 +54,7 @@ def open_study(
 
 def interrupted(study: "Study", space: Mapping[str, "BaseDistribution"]) -> dict[int, dict[str, Any]]:
     """Numbers and values of the trials without an end; those with other keys than `space` are given up."""
-    from optuna.trial import TrialState
+    from optuna.trial import TrialState  # pyright: ignore[reportMissingImports]
 
     found: dict[int, dict[str, Any]] = {}
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -67,7 +67,7 @@ def interrupted(study: "Study", space: Mapping[str, "BaseDistribution"]) -> dict
 
 def tell(study: "Study", number: int, value: float | None) -> None:
     """End a trial with its objective, None where it has failed."""
-    from optuna.trial import TrialState
+    from optuna.trial import TrialState  # pyright: ignore[reportMissingImports]
 
     study.tell(number, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
 
