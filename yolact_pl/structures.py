@@ -34,8 +34,8 @@ class Target(ImageInfo):
     """[N] int64, 0-based, background not counted."""
     masks: Tensor
     """[N, any, any] bool: at the prototypes' resolution from the data workers, but any resolution is right:
-    the loss resizes what does not fit. Or float in 0..1 at the prototypes' resolution: the share of each pixel
-    that is covered."""
+    the loss resizes what does not fit. Or float in 0..1 at the prototypes' resolution: the covered share of
+    each pixel."""
     semantic_masks: NotRequired[Tensor]
     """[N, h', w'] bool: the same masks at the semantic map's resolution; absent, `masks` are resized."""
     iscrowd: Tensor
