@@ -9,6 +9,7 @@ import pytest
 from sweep_command import command, environment, rows, sweep
 
 pytest.importorskip("optuna")
+pytestmark = pytest.mark.slow
 SEARCH = ["hparams_search=optuna", "hydra.sweep.dir=search", "schedule.optimizer.weight_decay=1e-3"]
 
 

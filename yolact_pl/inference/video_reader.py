@@ -163,10 +163,11 @@ def _why_closed(name: str, camera: bool, url: bool) -> str:
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
+    """The address without user, password and query, which may hold a key."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url).split("?", 1)[0]
 
 
 def _stream_stem(url: str) -> str:
     """Letters, digits and dashes of the address."""
-    address = _without_password(url).split("://", 1)[1].split("?", 1)[0]
+    address = _without_password(url).split("://", 1)[1]
     return re.sub(r"[^A-Za-z0-9]+", "-", address).strip("-") or "stream"
