@@ -301,16 +301,12 @@ def test_evaluation_that_fails_midway_leaves_the_results(
     damaged = coco.root / "val" / f"{NUM_IMAGES - 1}.png"
     damaged.write_bytes(damaged.read_bytes()[:2000])
     checkpoint = f"checkpoint={trained / 'checkpoints' / 'last.ckpt'}"
-    # Not logger=csv, which deletes its table: see the next test.
-    text = complaint(lambda: run_on(coco, "task=eval", checkpoint, "logger=tensorboard"))
+    text = complaint(lambda: run_on(coco, "task=eval", checkpoint))
     assert f"{damaged} is truncated" in text
     after = contents(trained)
     assert {name: after.get(name) for name in before} == before
 
 
-@pytest.mark.xfail(
-    reason="Lightning's CSVLogger deletes an earlier metrics.csv of its folder, also on resume", strict=True
-)
 def test_resumed_run_keeps_the_rows_of_its_csv(coco: CocoFolder, run_on: Run, trained: Path) -> None:
     """The printed resume command goes on in the folder of the stopped run."""
     table = trained / "csv" / "metrics.csv"
