@@ -10,6 +10,7 @@ from yolact_pl.callbacks.coco_evaluation import CocoEvaluation
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.module import YolactModule
 from yolact_pl.tasks.build import build, describe
+from yolact_pl.tasks.missing_data import check_data
 from yolact_pl.tasks.trained import load_trained
 from yolact_pl.tasks.trainer import build_callbacks, build_trainer
 
@@ -26,7 +27,7 @@ def run(cfg: DictConfig) -> float | None:
     """
     trained = load_trained(cfg)
     data: CocoDataModule = build(trained.cfg.dataset)
-    data.check("validate")
+    check_data(data, trained.cfg, "validate")
     trained.check_classes(data.classes)
     module = YolactModule(
         trained.network,

@@ -25,6 +25,7 @@ from yolact_pl.schedule import Schedule
 from yolact_pl.tasks.build import build, describe, image_size
 from yolact_pl.tasks.find_checkpoint import checkpoint_to_resume
 from yolact_pl.tasks.fine_tune import network_to_train, step_to_start_at
+from yolact_pl.tasks.missing_data import check_data
 from yolact_pl.tasks.trainer import build_callbacks, build_trainer, num_processes
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def run(cfg: DictConfig) -> float | None:
     """
     resume = checkpoint_to_resume(cfg)
     data: CocoDataModule = build(cfg.dataset)
-    data.check("fit")
+    check_data(data, cfg, "fit")
     torch.manual_seed(cfg.seed)
     network = network_to_train(cfg, data.classes)
     callbacks = build_callbacks(cfg)
