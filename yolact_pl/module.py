@@ -69,7 +69,12 @@ class YolactModule(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Detections]]:
         images, targets = batch
         sizes = [target["size"] for target in targets]
-        detections = self.postprocess(self.network(images), sizes, mask_iou=self.network.mask_iou)
+        detections = self.postprocess(
+            self.network(images),
+            sizes,
+            mask_iou=self.network.mask_iou,
+            placements=[target.get("placement") for target in targets],
+        )
         return {"detections": detections}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

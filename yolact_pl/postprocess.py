@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from yolact_pl.geometry.boxes import decode_boxes
 from yolact_pl.geometry.masks import assemble_masks, crop_masks, crop_windows, upsample_masks
 from yolact_pl.geometry.nms import Survivors, cross_class_nms, exact_nms, fast_nms
-from yolact_pl.structures import Detections, Predictions
+from yolact_pl.structures import Detections, Placement, Predictions
 
 NMS_MODES = ("fast", "cross_class", "exact")
 FAR_AWAY = 1e7  # pixels: stands for infinity, finite when squared
@@ -74,6 +74,7 @@ class Postprocess:
         mask_iou: nn.Module | None = None,
         *,
         min_score: float = 0.0,
+        placements: Sequence[Placement | None] | None = None,
     ) -> list[Detections]:
         """Detections of each image, best first, computed in float32 whatever the predictions are.
 
@@ -83,23 +84,43 @@ class Postprocess:
             mask_iou: YOLACT++'s network, [N, 1, h, w] cropped soft masks to [N, C] IoUs; without it the mask
                 scores are the scores.
             min_score: of the detections only those above are given.
+            placements: of the original images on the input; None: stretched all over it.
         """
+        placements = [None] * len(sizes) if placements is None else placements
         with torch.autocast(predictions.class_logits.device.type, enabled=False):
             return [
                 self.finish(
-                    predictions, image, self.choose(predictions, image, min_score=min_score), size, mask_iou
+                    predictions,
+                    image,
+                    self.choose(predictions, image, min_score=min_score, placement=placement),
+                    size,
+                    mask_iou,
+                    placement=placement,
                 )
-                for image, size in enumerate(sizes)
+                for image, (size, placement) in enumerate(zip(sizes, placements, strict=True))
             ]
 
     @torch.no_grad()
-    def choose(self, predictions: Predictions, image: int, *, min_score: float = 0.0) -> Chosen:
-        """The first half of a call: which anchors of one image of the batch stay; no mask is made."""
+    def choose(
+        self,
+        predictions: Predictions,
+        image: int,
+        *,
+        min_score: float = 0.0,
+        placement: Placement | None = None,
+    ) -> Chosen:
+        """The first half of a call: which anchors of one image of the batch stay; no mask is made.
+
+        Boxes that lie beside the image's place on the input do not take part.
+        """
         anchors, scores = confident_anchors(predictions.class_logits[image], self.score_threshold)
         boxes = decode_boxes(
             predictions.box_deltas[image, anchors].float(), predictions.anchors[anchors].float()
         )
         boxes = boxes.nan_to_num(nan=0.0, posinf=FAR_AWAY, neginf=-FAR_AWAY)
+        if placement is not None:
+            touching = _touching(boxes, placement)
+            anchors, boxes, scores = anchors[touching], boxes[touching], scores[touching]
         index, labels, scores = self._suppress(boxes, scores)
         if min_score > 0:
             shown = scores > min_score
@@ -114,9 +135,16 @@ class Postprocess:
         chosen: Chosen,
         size: tuple[int, int],
         mask_iou: nn.Module | None = None,
+        *,
+        placement: Placement | None = None,
     ) -> Detections:
         """The second half of a call: masks, and all in pixels of the original image of (height, width)."""
         boxes = chosen.boxes / _width_height(predictions.image_size, chosen.boxes)  # relative
+        boxes_in_image, region = boxes, None
+        if placement is not None:
+            placement = placement._replace(canvas=predictions.image_size)  # which batches may enlarge
+            boxes_in_image = _relative_boxes(chosen.boxes, placement)
+            region = placement.on((predictions.prototypes.shape[2], predictions.prototypes.shape[3]))
         soft_masks, windows = _soft_masks(
             predictions.prototypes[image].float(),
             predictions.coefficients[image, chosen.anchors].float(),
@@ -124,11 +152,11 @@ class Postprocess:
         )
         scores, labels = chosen.scores, chosen.labels
         return Detections(
-            boxes=_fit_boxes(boxes, size, whole_pixels=self.whole_pixel_boxes),
+            boxes=_fit_boxes(boxes_in_image, size, whole_pixels=self.whole_pixel_boxes),
             scores=scores,
             mask_scores=scores if mask_iou is None else scores * _predicted_iou(mask_iou, soft_masks, labels),
             labels=labels,
-            masks=upsample_masks(soft_masks, windows, size),
+            masks=upsample_masks(soft_masks, windows, size, region),
         )
 
     def _suppress(self, boxes: Tensor, scores: Tensor) -> Survivors:
@@ -178,6 +206,21 @@ def _soft_masks(prototypes: Tensor, coefficients: Tensor, boxes: Tensor) -> tupl
     boxes = boxes * _width_height(size, boxes)
     masks = assemble_masks(prototypes, coefficients).sigmoid_()
     return crop_masks(masks, boxes), crop_windows(boxes, size)
+
+
+def _touching(boxes: Tensor, placement: Placement) -> Tensor:
+    """[N] bool: which boxes, in pixels of the input, share some area with the image's place."""
+    corners = boxes.view(-1, 2, 2)
+    start = boxes.new_tensor((placement.left, placement.top))
+    end = start + boxes.new_tensor((placement.width, placement.height))
+    low, high = corners.amin(dim=1).maximum(start), corners.amax(dim=1).minimum(end)
+    return (low < high).all(dim=1)
+
+
+def _relative_boxes(boxes: Tensor, placement: Placement) -> Tensor:
+    """Boxes in pixels of the input, relative to the image's place on it."""
+    offset = boxes.new_tensor((placement.left, placement.top, placement.left, placement.top))
+    return (boxes - offset) / _width_height((placement.height, placement.width), boxes)
 
 
 def _fit_boxes(boxes: Tensor, size: tuple[int, int], *, whole_pixels: bool) -> Tensor:

@@ -16,6 +16,30 @@ from torch import Tensor
 from typing_extensions import NotRequired  # typing.NotRequired starts with Python 3.11
 
 
+class Placement(NamedTuple):
+    """Where an image lies on the network's input: stretched over a rectangle of it, padding around."""
+
+    canvas: tuple[int, int]
+    """(height, width) of the input."""
+    top: int
+    left: int
+    height: int
+    width: int
+    """Of the rectangle, in pixels of the input."""
+
+    @classmethod
+    def whole(cls, canvas: tuple[int, int]) -> "Placement":
+        """All over an input of (height, width)."""
+        return cls(canvas, 0, 0, *canvas)
+
+    def on(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Top, left, height and width of the rectangle in pixels of a map (height, width) of the input."""
+        # The product comes first: what fills the input must fill the map exactly.
+        top, height = (length * size[0] / self.canvas[0] for length in (self.top, self.height))
+        left, width = (length * size[1] / self.canvas[1] for length in (self.left, self.width))
+        return top, left, height, width
+
+
 class ImageInfo(TypedDict):
     """Which image it is: all that a validation batch says of one."""
 
@@ -23,6 +47,8 @@ class ImageInfo(TypedDict):
     """The id in the annotation file."""
     size: tuple[int, int]
     """(height, width) of the original image."""
+    placement: NotRequired[Placement]
+    """Of the original image on its input; absent, it is stretched all over it."""
 
 
 class Target(ImageInfo):
@@ -80,4 +106,4 @@ Batch = tuple[Tensor, list[Target]]
 """Training images [B, 3, H, W] uint8, RGB in 0..255 (the network normalises), and one target an image."""
 
 EvaluationBatch = tuple[Tensor, list[ImageInfo]]
-"""Validation images [B, 3, H, W] float32, RGB in 0..255, resized without rounding."""
+"""Validation images [B, 3, H, W] float32, RGB in 0..255, resized without rounding, padded to one size."""

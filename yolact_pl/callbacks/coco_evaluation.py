@@ -20,7 +20,7 @@ from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
 from yolact_pl.evaluation.report import format_class_table, format_table, write_metrics, write_results
 from yolact_pl.inference.draw import draw_detections, draw_targets
 from yolact_pl.inference.gallery import gallery, side_by_side
-from yolact_pl.structures import Batch, Detections
+from yolact_pl.structures import Batch, Detections, ImageInfo
 
 _log = logging.getLogger(__name__)
 MIN_SHOWN_SCORE = 0.3
@@ -57,7 +57,12 @@ class CocoEvaluation(Callback):
         data = _data(trainer)
         if self._evaluator is None:
             self._evaluator = CocoEvaluator(
-                data.val_annotations, data.category_ids, data.classes, backend=self.backend
+                data.val_annotations,
+                data.category_ids,
+                data.classes,
+                backend=self.backend,
+                image_ids=data.val_image_ids,
+                rows=data.val_rows,
             )
         self._evaluator.reset()
         self._pictures = []
@@ -76,10 +81,7 @@ class CocoEvaluation(Callback):
         for image, target, detections in zip(images, targets, outputs["detections"], strict=True):
             self._evaluator.add(target["image_id"], detections)
             if trainer.is_global_zero and len(self._pictures) < self.num_pictures:
-                size = target["size"]
-                pixels = np.asarray(
-                    cv2.resize(image.permute(1, 2, 0).byte().cpu().numpy(), (size[1], size[0])), np.uint8
-                )
+                pixels = _original(image, target)
                 self._pictures.append(_picture(pixels, detections, _data(trainer), target["image_id"]))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -118,6 +120,16 @@ class CocoEvaluation(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image("validation", picture, trainer.global_step, dataformats="HWC")
+
+
+def _original(image: torch.Tensor, info: ImageInfo) -> NDArray[np.uint8]:
+    """The image of an input [3, H, W] at its own size, [height, width, 3]."""
+    height, width = info["size"]
+    pixels = image.permute(1, 2, 0).byte().cpu().numpy()
+    if "placement" in info:
+        _, top, left, h, w = info["placement"]
+        pixels = pixels[top : top + h, left : left + w]
+    return np.asarray(cv2.resize(pixels, (width, height)), np.uint8)
 
 
 def _data(trainer: Trainer) -> CocoDataModule:

@@ -12,7 +12,9 @@ from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import NotRequired  # typing.NotRequired starts with Python 3.11
 
+from yolact_pl.geometry.placement import MODES, STRETCH
 from yolact_pl.models.weight_files import CheckpointError, read_content
 from yolact_pl.models.yolact import Yolact
 
@@ -37,6 +39,8 @@ class Description(TypedDict):
     """The annotation file's id of each class."""
     image_size: list[int]
     """[height, width] of the network's input."""
+    resize: NotRequired[str]
+    """How pictures are placed on it, see `geometry.placement`; absent in older ones: "stretch"."""
     config: dict[str, Any]
     """The whole config of the run."""
 
@@ -73,6 +77,10 @@ def _check_description(content: Mapping[str, Any], origin: str) -> None:
             raise CheckpointError(
                 f"checkpoint {origin}: weight {key} is a {type(value).__name__}, not a tensor"
             )
+    if entry.get("resize", STRETCH) not in MODES:
+        raise CheckpointError(
+            f"checkpoint {origin}: its description has an unknown resize, {entry['resize']!r}"
+        )
     if len(entry["class_names"]) != len(entry["category_ids"]):
         raise CheckpointError(
             f"checkpoint {origin}: has {len(entry['class_names'])} class names for "

@@ -18,6 +18,7 @@ from yolact_pl.checkpoints.description import (
 )
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, released_image_size
 from yolact_pl.checkpoints.released_classes import released_classes
+from yolact_pl.geometry.placement import STRETCH
 from yolact_pl.models.weight_files import named_tensors
 from yolact_pl.models.yolact import Yolact
 
@@ -34,6 +35,8 @@ class StoredNetwork:
     """The annotation file's id of each class."""
     image_size: tuple[int, int]
     """(height, width) of the images that it was trained on."""
+    resize: str
+    """How those were placed on the input, see `geometry.placement`."""
     config: dict[str, Any] | None
     """The whole config of the run that wrote the file; None for released weights, which hold nothing else."""
     weights: dict[str, Tensor]
@@ -84,6 +87,7 @@ def read_stored_network(path: str | Path) -> StoredNetwork:
             class_names=described["class_names"],
             category_ids=described["category_ids"],
             image_size=(height, width),
+            resize=described.get("resize", STRETCH),
             config=described["config"],
             weights=network_weights(content),
         )
@@ -97,6 +101,7 @@ def read_stored_network(path: str | Path) -> StoredNetwork:
         class_names=list(classes.names),
         category_ids=list(classes.category_ids),
         image_size=(side, side),
+        resize=STRETCH,
         config=None,
         weights=weights,
     )

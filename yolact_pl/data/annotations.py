@@ -10,7 +10,7 @@ import numpy as np
 
 from yolact_pl.data.coco_json import DataError, Table, load_json, no_garbage_collection
 from yolact_pl.data.drops import Drops, Reason
-from yolact_pl.data.image_file import MAX_PIXELS
+from yolact_pl.data.image_file import MAX_PIXELS, is_file
 from yolact_pl.data.segmentations import Outlines, mask_api, read_segmentations, starts
 
 __all__ = ["Annotations", "DataError", "read_annotations"]
@@ -53,6 +53,8 @@ class Annotations:
 
     ids: np.ndarray
     """[N] int64, the file's annotation ids."""
+    file_rows: np.ndarray
+    """[N] int64: where each object is in the file's list."""
     image_indices: np.ndarray
     """[N] int64: i of each object."""
     labels: np.ndarray
@@ -134,6 +136,7 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
     boxes, drops = _read_boxes(table, sizes)
     columns = {
         "ids": table.whole_numbers("id", **_INT64),
+        "file_rows": order,
         "image_indices": image_indices,
         "labels": _look_up(table, "category_id", np.array(category_ids), '"categories"'),
         "boxes": boxes,
@@ -236,7 +239,7 @@ def _check_files(path: Path, names: list[str], folder: Path) -> None:
         if parent not in listed:
             listed[parent] = _list_folder(folder / parent)
         # Names that only differ in upper and lower case are the same file on some systems.
-        if last not in listed[parent] and not (folder / name).is_file():
+        if last not in listed[parent] and not is_file(folder / name):
             missing.append(name)
     if missing:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")

@@ -2,21 +2,24 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.accelerators.cpu import CPUAccelerator
 
-from yolact_pl.data.annotations import Annotations, DataError, read_annotations
+from yolact_pl.data.annotations import DataError
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker
 from yolact_pl.data.sampler import ShareSampler, TrainSampler
+from yolact_pl.data.sources import Sources
 from yolact_pl.data.transforms import Augmentation
+from yolact_pl.geometry.placement import STRETCH, Resize
 from yolact_pl.structures import Target
 
 MAX_WORKERS = 8
-MAX_IMAGES = 2**31
 
 
 class CocoDataModule(LightningDataModule):
@@ -30,12 +33,19 @@ class CocoDataModule(LightningDataModule):
         train_images: folder of its images.
         val_json: annotation file, also one that only lists images; None for training without validation.
         val_images: folder of its images.
-        image_size: of the network's input in pixels, one number for a square or (height, width).
+        image_size: of the network's input in pixels, one number for a square or (height, width), see
+            `Resize`.
         batch_size: images of one device in a step; or a list, for each process its own, for devices of
             unequal memory.
         augment: of the training images.
+        resize: how images are placed on the input, see `Resize`.
+        root: instead of the four paths, a folder in which they are found, see `layout.find_files`; what
+            is given of the validation set beside it counts.
+        val_fraction: instead of a validation set, validate with this part of the training images, chosen by
+            the seed, and train on the others.
+        classes: only these, by name; None: all of the file.
         num_workers: processes that load images, for each device; `auto` asks the machine.
-        seed: of the order of the images and of the augmentation.
+        seed: of the order of the images, of the augmentation and of the choice of `val_fraction`.
         keep_empty_images: train on images without annotations too.
         soft_masks: learn masks whose border pixels are partly covered, see `TrainDataset`.
         max_images: use only the first so many images of each file, to try something out.
@@ -44,13 +54,17 @@ class CocoDataModule(LightningDataModule):
     def __init__(
         self,
         *,
-        train_json: str | Path | None,
-        train_images: str | Path | None,
-        val_json: str | Path | None,
-        val_images: str | Path | None,
+        train_json: str | Path | None = None,
+        train_images: str | Path | None = None,
+        val_json: str | Path | None = None,
+        val_images: str | Path | None = None,
         image_size: int | Sequence[int],
         batch_size: int | Sequence[int],
         augment: Augmentation,
+        resize: str = STRETCH,
+        root: str | Path | None = None,
+        val_fraction: float | None = None,
+        classes: Sequence[str] | str | None = None,
         num_workers: int | str = "auto",
         seed: int = 0,
         keep_empty_images: bool = True,
@@ -59,6 +73,7 @@ class CocoDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.image_size = _pair(image_size)
+        self.resize = Resize(resize, self.image_size).mode
         _check_batch_size(batch_size)
         if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
             raise ValueError(
@@ -73,8 +88,16 @@ class CocoDataModule(LightningDataModule):
         if max_images is not None and max_images < 1:
             raise ValueError(f"max_images={max_images}: expected at least 1 image, or null for all.")
         self.max_images = max_images
-        self._paths = {"train": (train_json, train_images), "val": (val_json, val_images)}
-        self._annotations: dict[str, Annotations] = {}
+        self.sources = Sources(
+            train_json=train_json,
+            train_images=train_images,
+            val_json=val_json,
+            val_images=val_images,
+            root=root,
+            val_fraction=val_fraction,
+            classes=classes,
+            seed=seed,
+        )
         self._train: TrainDataset | None = None
 
     def check(self, stage: str) -> None:
@@ -86,11 +109,10 @@ class CocoDataModule(LightningDataModule):
         if stage == "fit":
             self._train_set()
         if self.has_validation:
-            self._read("val")
+            self.sources.images("val")
         elif stage != "fit":
-            raise DataError("no validation set is given; set val_json and val_images.")
-        if len(self._annotations) == 2:
-            _check_same_categories(self._annotations["train"], self._annotations["val"])
+            raise DataError("no validation set is given; set val_json and val_images, or val_fraction.")
+        self.sources.check_same_categories()
 
     def setup(self, stage: str) -> None:
         """Lightning's call before a stage."""
@@ -99,17 +121,17 @@ class CocoDataModule(LightningDataModule):
     @property
     def has_validation(self) -> bool:
         """Whether a validation set is given."""
-        return self._paths["val"][0] is not None
+        return self.sources.has_validation
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names by label."""
-        return tuple(self._any().class_names)
+        return tuple(self.sources.any_annotations().class_names)
 
     @property
     def category_ids(self) -> tuple[int, ...]:
         """The annotation file's category id of each label."""
-        return tuple(self._any().category_ids)
+        return tuple(self.sources.any_annotations().category_ids)
 
     @property
     def num_classes(self) -> int:
@@ -124,12 +146,23 @@ class CocoDataModule(LightningDataModule):
     @property
     def val_size(self) -> int:
         """Validation images, 0 without a validation set."""
-        return min(self._read("val").num_images, self.max_images or MAX_IMAGES) if self.has_validation else 0
+        return len(self._val_set()) if self.has_validation else 0
 
     @property
     def val_annotations(self) -> Path:
         """The annotation file that validation counts against."""
-        return self._read("val").path
+        return self.sources.annotations("val").path
+
+    @property
+    def val_image_ids(self) -> list[int]:
+        """The images of that file that are validated with."""
+        dataset = self._val_set()
+        return dataset.annotations.image_ids[dataset.indices].tolist()
+
+    @property
+    def val_rows(self) -> list[int]:
+        """Where in that file's list of annotations those are that can be used."""
+        return np.sort(self.sources.annotations("val").file_rows).tolist()
 
     def val_target(self, image_id: int) -> Target:
         """What is known of a validation image, in its own pixels with masks at full size."""
@@ -143,6 +176,7 @@ class CocoDataModule(LightningDataModule):
         sampler = TrainSampler(len(dataset), batch_sizes, seed=self.seed, rank=rank)
         options = self._loader_options()
         keep = options["num_workers"] > 0
+        options["collate_fn"] = partial(pack, fill=self.augment.fill)
         return TrainLoader(dataset, sampler=sampler, drop_last=True, persistent_workers=keep, **options)
 
     def val_dataloader(self) -> ImageLoader | list[ImageLoader]:
@@ -155,7 +189,7 @@ class CocoDataModule(LightningDataModule):
 
     def _train_set(self) -> TrainDataset:
         if self._train is None:
-            known = self._read("train")
+            known = self.sources.annotations("train")
             if known.num_annotations == 0:
                 why = f" ({known.summary})" if known.summary else ""
                 raise DataError(
@@ -163,8 +197,10 @@ class CocoDataModule(LightningDataModule):
                 )
             self._train = TrainDataset(
                 known,
-                self._folder("train"),
+                self.sources.folder("train"),
                 image_size=self.image_size,
+                resize=self.resize,
+                indices=self.sources.images("train"),
                 augment=self.augment,
                 seed=self.seed,
                 keep_empty_images=self.keep_empty_images,
@@ -174,28 +210,13 @@ class CocoDataModule(LightningDataModule):
         return self._train
 
     def _val_set(self) -> EvaluationDataset:
-        return EvaluationDataset(self._read("val"), self._folder("val"), image_size=self.image_size)
-
-    def _folder(self, split: str) -> Path:
-        folder = self._paths[split][1]
-        if folder is None:
-            raise DataError(f"{split}_images is not set; give the folder with the images of {split}_json.")
-        return Path(folder)
-
-    def _read(self, split: str) -> Annotations:
-        if split not in self._annotations:
-            path = self._paths[split][0]
-            if path is None:
-                raise DataError(f"{split}_json is not set; give the annotation file.")
-            self._annotations[split] = read_annotations(path, self._folder(split))
-        return self._annotations[split]
-
-    def _any(self) -> Annotations:
-        """A file that knows the categories, if possible one that has been read already."""
-        for split in ("train", "val"):
-            if split in self._annotations:
-                return self._annotations[split]
-        return self._read("val" if self._paths["train"][0] is None else "train")
+        return EvaluationDataset(
+            self.sources.annotations("val"),
+            self.sources.folder("val"),
+            image_size=self.image_size,
+            resize=self.resize,
+            indices=self.sources.images("val")[: self.max_images],
+        )
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -260,15 +281,3 @@ def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:
     if len(numbers) != 2 or not all(isinstance(side, int) and side > 0 for side in numbers):
         raise ValueError(f"image_size={image_size}: expected one number of pixels or [height, width].")
     return numbers[0], numbers[1]
-
-
-def _check_same_categories(train: Annotations, val: Annotations) -> None:
-    if (train.category_ids, train.class_names) == (val.category_ids, val.class_names):
-        return
-    categories = [set(zip(known.category_ids, known.class_names, strict=True)) for known in (train, val)]
-    different = min(categories[0] ^ categories[1])
-    where = train.path if different in categories[0] else val.path
-    raise DataError(
-        f"{train.path} and {val.path} have different categories (category {different[0]}, "
-        f"{different[1]!r}, is only in {where}); give both the same list."
-    )

@@ -1,5 +1,7 @@
 """Samples: pictures with what is known of them, ready for the network."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -12,10 +14,11 @@ from torch.utils.data import Dataset
 from yolact_pl.data.annotations import Annotations
 from yolact_pl.data.image_file import read_image
 from yolact_pl.data.rasterize import coverage, prototype_size, rasterize, semantic_size
-from yolact_pl.data.resize import resize_image
+from yolact_pl.data.resize import fill_up, resize_image
 from yolact_pl.data.sampler import SampleKey, sample_generator
 from yolact_pl.data.transforms import Augmentation
 from yolact_pl.data.window import Window
+from yolact_pl.geometry.placement import STRETCH, Resize
 from yolact_pl.structures import ImageInfo, Target
 
 MIN_BOX_SIDE = 1.0
@@ -32,32 +35,45 @@ class ImageDataset(Dataset[tuple[Tensor, Info]], Generic[Key, Info]):
     Args:
         annotations: of the set.
         folder: of the image files.
-        image_size: (height, width) of the samples.
+        image_size: (height, width) of the samples, see `Resize`.
+        resize: how images are placed on samples, see `Resize`.
+        indices: the images that belong to the set, in order; all of the file if None.
     """
 
-    def __init__(self, annotations: Annotations, folder: str | Path, *, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        annotations: Annotations,
+        folder: str | Path,
+        *,
+        image_size: tuple[int, int],
+        resize: str = STRETCH,
+        indices: Sequence[int] | np.ndarray | None = None,
+    ) -> None:
         self.annotations = annotations
         self.folder = Path(folder)
-        self.image_size = image_size
+        self.resize = Resize(resize, image_size)
+        self.indices = np.arange(annotations.num_images) if indices is None else np.asarray(indices, np.int64)
 
     def __len__(self) -> int:
-        return self.annotations.num_images
+        return len(self.indices)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Info]:
         raise NotImplementedError
 
     def read(self, index: int) -> np.ndarray:
-        """The image at a position, uint8 [H, W, 3] RGB."""
+        """An image by its position in the file, uint8 [H, W, 3] RGB."""
         return read_image(self.folder / self.annotations.file_name(index), self.annotations.size(index))
 
 
 class TrainDataset(ImageDataset[SampleKey | int, Target]):
     """Augmented images, uint8 [3, H, W], with targets whose masks have the sizes that the loss needs.
 
+    What the augmentation shows is resized as whole images are for evaluation.
+
     Objects whose centre is not shown, or of which less than `MIN_BOX_SIDE` is left, are dropped.
 
     Args:
-        annotations, folder, image_size: see `ImageDataset`.
+        annotations, folder, image_size, resize, indices: see `ImageDataset`.
         augment: chooses what is shown of an image, and how.
         seed: of the augmentation.
         keep_empty_images: also images without any annotation, which then only teach what is background.
@@ -73,20 +89,19 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         *,
         image_size: tuple[int, int],
         augment: Augmentation,
+        resize: str = STRETCH,
+        indices: Sequence[int] | np.ndarray | None = None,
         seed: int = 0,
         keep_empty_images: bool = True,
         soft_masks: bool = False,
         max_images: int | None = None,
     ) -> None:
-        super().__init__(annotations, folder, image_size=image_size)
+        super().__init__(annotations, folder, image_size=image_size, resize=resize, indices=indices)
         self.augment = augment
         self.seed = seed
         self.soft_masks = soft_masks
-        num_objects = np.diff(annotations.row_starts)
-        self.indices = np.flatnonzero(keep_empty_images | (num_objects > 0))[:max_images]
-
-    def __len__(self) -> int:
-        return len(self.indices)
+        num_objects = np.diff(annotations.row_starts)[self.indices]
+        self.indices = self.indices[keep_empty_images | (num_objects > 0)][:max_images]
 
     def __getitem__(self, key: SampleKey | int) -> tuple[Tensor, Target]:
         if isinstance(
@@ -99,11 +114,13 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         rows = known.rows(index)
         boxes, iscrowd = known.boxes[rows], known.iscrowd[rows]
         window = self.augment.window(known.size(index), boxes, iscrowd, rng)
-        pixels = self._show(image, window, rng)
-        shown = window.map_boxes(boxes, self.image_size)
+        placement = self.resize.place((window.height, window.width))
+        window, size = replace(window, placement=placement), placement.canvas
+        pixels = self._show(image, window, size, rng)
+        shown = window.map_boxes(boxes, size)
         large = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
         kept = np.flatnonzero(large & window.contains_centres(boxes))
-        masks, semantic_masks = self._masks(kept + rows.start, window)
+        masks, semantic_masks = self._masks(kept + rows.start, window, size)
         return to_planes(pixels), Target(
             boxes=torch.from_numpy(shown[kept]),
             labels=torch.from_numpy(known.labels[rows][kept]),
@@ -114,23 +131,23 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
             size=known.size(index),
         )
 
-    def _masks(self, rows: np.ndarray, window: Window) -> list[np.ndarray]:
-        """Masks of objects at the prototypes' and at the semantic map's resolution."""
-        height, width = prototype_size(self.image_size)
+    def _masks(self, rows: np.ndarray, window: Window, size: tuple[int, int]) -> list[np.ndarray]:
+        """Masks of objects at the prototypes' and at the semantic map's resolution for an input size."""
+        height, width = prototype_size(size)
         drawn = (2 * height, 2 * width) if self.soft_masks else (height, width)
-        masks, semantic_masks = rasterize(
-            self.annotations, rows, window, [drawn, semantic_size(self.image_size)]
-        )
+        masks, semantic_masks = rasterize(self.annotations, rows, window, [drawn, semantic_size(size)])
         return [coverage(masks) if self.soft_masks else masks, semantic_masks]
 
-    def _show(self, image: np.ndarray, window: Window, rng: np.random.Generator) -> np.ndarray:
-        """The pixels [H, W, 3] of the input; what fills the outside of the picture is not recoloured."""
-        part, (rows, columns) = window.cut(image, self.image_size)
+    def _show(
+        self, image: np.ndarray, window: Window, size: tuple[int, int], rng: np.random.Generator
+    ) -> np.ndarray:
+        """The pixels [*size, 3] of the input; what fills the outside of the picture is not recoloured."""
+        part, (rows, columns) = window.cut(image, size)
         if part.size:
             part = self.augment.recolour(part, rng)
-        if part.shape[:2] == self.image_size:
+        if part.shape[:2] == size:
             return part
-        pixels = np.full((*self.image_size, 3), self.augment.fill, np.uint8)
+        pixels = np.full((*size, 3), self.augment.fill, np.uint8)
         pixels[rows, columns] = part
         return pixels
 
@@ -139,10 +156,14 @@ class EvaluationDataset(ImageDataset[int, ImageInfo]):
     """Images as they are evaluated, float32 [3, H, W]: only resized, and without their objects."""
 
     def __getitem__(self, key: int) -> tuple[Tensor, ImageInfo]:
-        pixels = to_planes(resize_image(self.read(key), self.image_size))
-        return pixels, ImageInfo(
-            image_id=int(self.annotations.image_ids[key]), size=self.annotations.size(key)
-        )
+        index = int(self.indices[key])
+        size = self.annotations.size(index)
+        placement = self.resize.place(size)
+        pixels = to_planes(resize_image(self.read(index), (placement.height, placement.width)))
+        info = ImageInfo(image_id=int(self.annotations.image_ids[index]), size=size)
+        if self.resize.mode != STRETCH:
+            info["placement"] = placement
+        return fill_up(pixels, placement.canvas, top=placement.top, left=placement.left), info
 
     def target(self, image_id: int) -> Target:
         """What is known of an image, in its own pixels with masks at full size: to be looked at."""

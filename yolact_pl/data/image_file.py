@@ -16,6 +16,14 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _OPENCV_MODES = ("RGB", "L", "I;16", "I;16B", "I")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; false as well for a name that no file system takes."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 class ImageError(ValueError):
     """A picture that cannot be used; the message is one sentence that names the file.
 

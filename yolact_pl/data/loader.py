@@ -10,11 +10,13 @@ from typing import Any, cast
 
 import cv2
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from yolact_pl.data.resize import PADDING, fill_up
 from yolact_pl.data.sampler import TrainSampler
-from yolact_pl.structures import Batch, ImageInfo
+from yolact_pl.structures import Batch, ImageInfo, Placement
 
 SECONDS_AFTER_SIGTERM = 300
 """How long a worker goes on, so that the main process can end its step and save."""
@@ -32,6 +34,8 @@ class PackedBatch:
     """[B, 3, H, W]."""
     image_ids: list[int]
     sizes: list[tuple[int, int]]
+    placements: list[Placement] | None
+    """Of evaluation images that are not stretched."""
     counts: list[int]
     """Objects of each image."""
     objects: dict[str, Tensor]
@@ -49,20 +53,44 @@ class PackedBatch:
             {name: part[i] for name, part in parts.items()} | {"image_id": image_id, "size": size}
             for i, (image_id, size) in enumerate(zip(self.image_ids, self.sizes, strict=True))
         ]
+        if self.placements is not None:
+            for target, placement in zip(targets, self.placements, strict=True):
+                target["placement"] = placement
         return self.images, cast(Any, targets)
 
 
-def pack(samples: Sequence[tuple[Tensor, ImageInfo]]) -> PackedBatch:
-    """Collate samples of `ImageDataset`."""
+def pack(samples: Sequence[tuple[Tensor, ImageInfo]], fill: tuple[int, int, int] = PADDING) -> PackedBatch:
+    """Collate samples of `ImageDataset`, filled up at the right and the bottom to the largest of them.
+
+    Args:
+        samples: images [3, H, W], of different sizes only if these are multiples of 32.
+        fill: RGB of what is filled up.
+    """
     images, infos = zip(*samples, strict=True)
     names = [name for name, value in infos[0].items() if isinstance(value, Tensor)]
+    canvas = _largest(images)
+    placements = [info["placement"]._replace(canvas=canvas) for info in infos if "placement" in info]
     return PackedBatch(
-        images=torch.stack(images),
+        images=torch.stack([fill_up(image, canvas, fill=fill) for image in images]),
         image_ids=[info["image_id"] for info in infos],
         sizes=[info["size"] for info in infos],
+        placements=placements or None,
         counts=[len(info["labels"]) for info in infos] if names else [],
-        objects={name: torch.cat([info[name] for info in infos]) for name in names},
+        objects={name: _concatenate([info[name] for info in infos]) for name in names},
     )
+
+
+def _largest(tensors: Sequence[Tensor]) -> tuple[int, int]:
+    """The largest height and the largest width of tensors [..., H, W]."""
+    return max(tensor.shape[-2] for tensor in tensors), max(tensor.shape[-1] for tensor in tensors)
+
+
+def _concatenate(tensors: Sequence[Tensor]) -> Tensor:
+    """The rows of all tensors; maps [N, h, w] of different sizes end with zeros."""
+    if tensors[0].dim() != 3 or len({tensor.shape[1:] for tensor in tensors}) == 1:
+        return torch.cat(list(tensors))
+    height, width = _largest(tensors)
+    return torch.cat([F.pad(t, (0, width - t.shape[2], 0, height - t.shape[1])) for t in tensors])
 
 
 def prepare_worker(worker_id: int) -> None:

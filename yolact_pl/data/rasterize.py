@@ -47,6 +47,7 @@ def rasterize(
     if polygons:
         for drawn, size in zip(masks, sizes, strict=True):
             _draw_polygons(drawn, polygons, owners, window, size)
+            window.clear_padding(drawn)
     return masks
 
 

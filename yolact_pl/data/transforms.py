@@ -6,10 +6,8 @@ from typing import Protocol
 import numpy as np
 
 from yolact_pl.data.photometric import PhotometricDistortion
+from yolact_pl.data.resize import PADDING
 from yolact_pl.data.window import Window
-
-IMAGENET_MEAN = (124, 117, 104)
-"""RGB, rounded to bytes: the published fill of what lies outside of a picture."""
 
 
 class Augmentation(Protocol):
@@ -33,7 +31,7 @@ class Augmentation(Protocol):
 class NoAugmentation:
     """The picture as it is."""
 
-    fill: tuple[int, int, int] = IMAGENET_MEAN
+    fill: tuple[int, int, int] = PADDING
 
     def window(
         self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
@@ -73,7 +71,7 @@ class SsdAugmentation:
     expand: float = 4.0
     crop: bool = True
     mirror: bool = True
-    fill: tuple[int, int, int] = IMAGENET_MEAN
+    fill: tuple[int, int, int] = PADDING
     distortion: PhotometricDistortion = field(default_factory=PhotometricDistortion)
 
     def window(

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from yolact_pl.structures import Placement
+
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of source pixels, stretched to the input size and mirrored if `flip`.
+    """A rectangle of source pixels, stretched to its place on the input and mirrored there if `flip`.
 
     It may reach beyond the picture: what lies outside is filled. Pixel centres lie at halves, as the boxes'
     coordinates count from the outer edges.
@@ -19,6 +21,8 @@ class Window:
     width: int
     height: int
     flip: bool = False
+    placement: Placement | None = None
+    """Where on the input; None: all over it, whatever its size."""
 
     @classmethod
     def whole(cls, size: tuple[int, int], *, flip: bool = False) -> "Window":
@@ -27,16 +31,21 @@ class Window:
 
     def map_points(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """[..., 2] float (x, y) of the source, in pixels of a map (height, width) that shows this window."""
-        scale = np.array([size[1] / self.width, size[0] / self.height], np.float32)
+        top, left, height, width = self._place(size)
+        scale = np.array([width / self.width, height / self.height], np.float32)
         mapped = (points - np.array([self.left, self.top], np.float32)) * scale
         if self.flip:
-            mapped[..., 0] = size[1] - mapped[..., 0]
+            mapped[..., 0] = width - mapped[..., 0]
+        if (top, left) != (0, 0):
+            mapped += np.array([left, top], np.float32)
         return mapped
 
     def map_boxes(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """[N, 4] xyxy of the source, clipped to the window, in pixels of a map with (height, width)."""
         corners = self.map_points(boxes.reshape(-1, 2, 2), size)
-        corners = np.clip(corners, 0, np.array([size[1], size[0]], np.float32))
+        top, left, height, width = self._place(size)
+        ends = np.array([[left, top], [left + width, top + height]], np.float32)
+        corners = np.clip(corners, ends[0], ends[1])
         return np.concatenate((corners.min(axis=1), corners.max(axis=1)), axis=1)
 
     def contains_centres(self, boxes: np.ndarray) -> np.ndarray:
@@ -46,10 +55,27 @@ class Window:
 
     def sample_mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """A mask [H, W] of the source at the pixel centres of a map (height, width), 0 outside of it."""
-        rows, inside_rows = _nearest(self.top, self.height, size[0], mask.shape[0])
-        columns, inside_columns = _nearest(self.left, self.width, size[1], mask.shape[1])
+        top, left, height, width = self._place(size)
+        if self.flip:  # sampled as if it were not, at the mirrored place
+            left = size[1] - left - width
+        rows, inside_rows = _nearest(self.top, self.height, size[0], (top, height), mask.shape[0])
+        columns, inside_columns = _nearest(self.left, self.width, size[1], (left, width), mask.shape[1])
         sampled = mask[rows[:, None], columns] * (inside_rows[:, None] & inside_columns)
-        return sampled[:, ::-1] if self.flip else sampled
+        sampled = sampled[:, ::-1] if self.flip else sampled
+        self.clear_padding(sampled[None])
+        return sampled
+
+    def clear_padding(self, masks: np.ndarray) -> None:
+        """Unset the pixels of maps [N, height, width] whose centres lie beside this window's place."""
+        rows, columns = masks.shape[1:]
+        top, left, height, width = self._place((rows, columns))
+        if (height, width) != (rows, columns):
+            masks[:, ~_covered(top, height, rows)] = False
+            masks[:, :, ~_covered(left, width, columns)] = False
+
+    def _place(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Top, left, height and width of this window's place on a map (height, width)."""
+        return (0, 0, *size) if self.placement is None else self.placement.on(size)
 
     def cut(self, image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[slice, slice]]:
         """The visible part of the source, resized bilinearly without antialiasing.
@@ -61,6 +87,17 @@ class Window:
         Returns:
             The part [h, w, 3] uint8, and the rows and columns of the input that it fills.
         """
+        if self.placement is None:
+            return self._cut(image, size)
+        placement = self.placement
+        part, (rows, columns) = self._cut(image, (placement.height, placement.width))
+        top, left = placement.top, placement.left
+        return part, (
+            slice(rows.start + top, rows.stop + top),
+            slice(columns.start + left, columns.stop + left),
+        )
+
+    def _cut(self, image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[slice, slice]]:
         source_height, source_width = image.shape[:2]
         if self._inside(source_height, source_width):
             crop = image[self.top : self.top + self.height, self.left : self.left + self.width]
@@ -97,20 +134,28 @@ class Window:
         )
 
 
-def _centres(start: int, length: int, count: int) -> np.ndarray:
-    """[count] source coordinates of the pixel centres along one axis."""
+def _centres(start: int, length: int, count: int, place: tuple[float, float]) -> np.ndarray:
+    """[count] source coordinates of the pixel centres along one axis, of which `length` fills a place."""
     # One division, so that centres between two source pixels lie there exactly.
-    return start + (2 * np.arange(count) + 1) * length / (2 * count)
+    return start + (2 * np.arange(count) + 1 - 2 * place[0]) * length / (2 * place[1])
 
 
-def _nearest(start: int, length: int, count: int, available: int) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(
+    start: int, length: int, count: int, place: tuple[float, float], available: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The source pixel under each pixel centre along one axis, and whether there is one."""
-    pixels = np.floor(_centres(start, length, count)).astype(np.int64)
+    pixels = np.floor(_centres(start, length, count, place)).astype(np.int64)
     return np.clip(pixels, 0, available - 1), (pixels >= 0) & (pixels < available)
+
+
+def _covered(start: float, length: float, count: int) -> np.ndarray:
+    """[count] bool: which pixel centres along one axis lie in a stretch of it."""
+    centres = np.arange(count) + 0.5
+    return (centres >= start) & (centres < start + length)
 
 
 def _visible(start: int, length: int, count: int, available: int) -> slice:
     """The pixels along one axis whose centre lies in the source."""
-    centres = _centres(start, length, count)
+    centres = _centres(start, length, count, (0, count))
     first, last = np.searchsorted(centres, [0, available]).tolist()
     return slice(first, last)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from yolact_pl.evaluation.counting import BACKENDS, Objects, box_objects, count_matches, mask_objects
 from yolact_pl.evaluation.encoding import ImageResults, encode_detections
-from yolact_pl.evaluation.ground_truth import Annotations, prepare_objects, read_annotations
+from yolact_pl.evaluation.ground_truth import Annotations, prepare_objects, read_annotations, select
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics, summarize
 from yolact_pl.structures import Detections
 
@@ -22,6 +22,8 @@ class CocoEvaluator:
         category_ids: the id in the file of each label.
         class_names: the name of each label.
         backend: who counts: "faster_coco_eval", or "pycocotools", which is slower and the reference.
+        image_ids: the only images of the file that matter; None: all.
+        rows: the only annotations that matter, by their place in the file's list; None: all.
     """
 
     def __init__(
@@ -31,14 +33,18 @@ class CocoEvaluator:
         class_names: Sequence[str],
         *,
         backend: str = "faster_coco_eval",
+        image_ids: Iterable[int] | None = None,
+        rows: Iterable[int] | None = None,
     ) -> None:
         if backend not in BACKENDS:
             raise ValueError(f"backend={backend!r} is not known; choose one of {', '.join(BACKENDS)}")
-        self._content = read_annotations(annotations)
         self.category_ids = list(category_ids)
         self.class_names = list(class_names)
         self.backend = backend
         self.rows: list[ImageResults] = []
+        self._content = select(
+            read_annotations(annotations), self.category_ids, image_ids=image_ids, rows=rows
+        )
 
     @property
     def has_ground_truth(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,6 @@ import pycocotools.mask
 logger = logging.getLogger(__name__)
 
 Annotations = dict[str, Any]
-
-mask_api: Any = pycocotools.mask  # its own annotations are narrower than what it takes
 
 mask_api: Any = pycocotools.mask  # its own annotations are narrower than what it takes
 
@@ -27,7 +26,7 @@ def read_annotations(source: Path | str | Annotations) -> Annotations:
     else:
         name = str(source)
         try:
-            content = json.loads(Path(source).read_text(encoding="utf-8"))
+            content = json.loads(Path(source).read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise ValueError(f"{name}: there is no such annotation file") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -37,6 +36,34 @@ def read_annotations(source: Path | str | Annotations) -> Annotations:
     return content
 
 
+def select(
+    content: Annotations,
+    category_ids: Iterable[int],
+    *,
+    image_ids: Iterable[int] | None = None,
+    rows: Iterable[int] | None = None,
+) -> Annotations:
+    """What a file says of some categories and images; `content` is not changed.
+
+    Args:
+        content: of the file.
+        category_ids: of the objects.
+        image_ids: of the images; None: all.
+        rows: the only annotations to look at, by their place in the list; None: all.
+    """
+    categories, selected = set(category_ids), dict(content)
+    wanted = {image["id"] for image in content["images"]} if image_ids is None else set(image_ids)
+    selected["images"] = [image for image in content["images"] if image["id"] in wanted]
+    if "annotations" in content:
+        listed = content["annotations"]
+        selected["annotations"] = [
+            annotation
+            for annotation in (listed if rows is None else (listed[row] for row in rows))
+            if annotation["image_id"] in wanted and annotation["category_id"] in categories
+        ]
+    return selected
+
+
 def prepare_objects(content: Annotations) -> list[dict[str, Any]]:
     """The annotations with masks as run lengths, ready for either counting library; `content` is not changed.
 
@@ -44,7 +71,7 @@ def prepare_objects(content: Annotations) -> list[dict[str, Any]]:
     area that is missing is counted from the mask. Objects without a usable outline are left out, which is
     reported in one line.
     """
-    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    sizes = {image["id"]: (int(image["height"]), int(image["width"])) for image in content["images"]}
     objects = []
     for annotation in content["annotations"]:
         segmentation = _run_lengths(annotation.get("segmentation"), *sizes[annotation["image_id"]])

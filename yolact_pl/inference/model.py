@@ -84,6 +84,7 @@ def load(
     *,
     device: str | torch.device = "auto",
     image_size: int | tuple[int, int] | None = None,
+    resize: str | None = None,
     half: bool = False,
     **options: Unpack[Options],
 ) -> Model:
@@ -94,6 +95,8 @@ def load(
             such as "yolact_base", which are fetched once.
         device: "auto" (CUDA or MPS where there is one, else the CPU), or where to run.
         image_size: of the network's input, a side or (height, width); None: as it was trained.
+        resize: how images are placed on it, "stretch", "letterbox" or "shortest_edge", see `Resize`; None:
+            as it was trained.
         half: compute in 16 bits, see `Predictor`; worth it on a GPU.
         options: min_score (0.3), classes, top_k, nms, iou_threshold, see `Options`; a call may say otherwise.
 
@@ -108,6 +111,7 @@ def load(
         _stored_postprocess(stored),
         class_names=stored.class_names,
         image_size=image_size or stored.image_size,
+        resize=resize or stored.resize,
         device=device,
         half=half,
     )

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import Unpack
 
+from yolact_pl.data.resize import fill_up, resize_images
+from yolact_pl.geometry.placement import STRETCH, Resize
 from yolact_pl.inference.options import (
     Options,
     asked_postprocess,
@@ -20,7 +21,7 @@ from yolact_pl.inference.options import (
 )
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Chosen, Postprocess
-from yolact_pl.structures import Detections, Predictions
+from yolact_pl.structures import Detections, Placement, Predictions
 
 UNLIMITED = 1_000_000
 """More detections than any image has."""
@@ -55,7 +56,9 @@ class Predictor:
         network: moved to the device and put into evaluation mode.
         postprocess: makes the choice among the network's predictions.
         class_names: one for each label.
-        image_size: (height, width) of the network's input; every picture is stretched to it.
+        image_size: (height, width) of the network's input, see `Resize`.
+        resize: how pictures are placed on it, as the network was trained: "stretch", "letterbox" or
+            "shortest_edge", see `Resize`.
         device: "auto", or where to run.
         min_score: only detections with a higher score are given.
         half: compute in 16 bits, float16 on CUDA and MPS, bfloat16 on the CPU; the weights stay as they are.
@@ -71,6 +74,7 @@ class Predictor:
         *,
         class_names: Sequence[str],
         image_size: tuple[int, int],
+        resize: str = STRETCH,
         device: str | torch.device = "auto",
         min_score: float = 0.0,
         half: bool = False,
@@ -84,7 +88,7 @@ class Predictor:
         self.network = network.to(self.device).eval()
         self.postprocess = postprocess
         self.class_names = tuple(class_names)
-        self.image_size = image_size
+        self.resize = Resize(resize, image_size)
         self.min_score = min_score
         self.half = half
         self.labels: frozenset[int] | None = None
@@ -122,18 +126,27 @@ class Predictor:
         predictions = self.forward([self.prepare(images)])
         return [self.detect(predictions, i, image.shape[:2]) for i, image in enumerate(images)]
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the network's input, see `Resize`."""
+        return self.resize.size
+
+    def placement(self, size: tuple[int, int]) -> Placement | None:
+        """Where an image of (height, width) lies on the input; None: stretched all over it."""
+        return None if self.resize.mode == STRETCH else self.resize.place(size)
+
     @torch.inference_mode()
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """The first step of a call: images as the network's input, float32 [B, 3, *image_size]."""
+        """The first step of a call: images as the network's input, float32 [B, 3, H, W]."""
         for index, image in enumerate(images):
             _check_image(index, image)
-        return torch.cat([self._to_input(image) for image in images])
+        return _as_batch([self._to_input(image) for image in images])
 
     @torch.inference_mode()
     def forward(self, inputs: Sequence[Tensor]) -> Predictions:
         """The second step: the network's answer to what `prepare` gave, all in one batch."""
         with self._precision():
-            return self.network(torch.cat(list(inputs)))
+            return self.network(_as_batch(inputs))
 
     @torch.inference_mode()
     def detect(self, predictions: Predictions, index: int, size: tuple[int, ...]) -> Detections:
@@ -149,12 +162,15 @@ class Predictor:
             postprocess = changed_postprocess(
                 postprocess, max_detections=UNLIMITED
             )  # the limit comes afterwards
-        chosen = postprocess.choose(predictions, index, min_score=self.min_score)
+        placement = self.placement(size)
+        chosen = postprocess.choose(predictions, index, min_score=self.min_score, placement=placement)
         if self.labels is not None:
             wanted = torch.isin(chosen.labels, chosen.labels.new_tensor(sorted(self.labels)))
             chosen = Chosen(*(part[wanted] for part in chosen))
         chosen = Chosen(*(part[:limit] for part in chosen))
-        return postprocess.finish(predictions, index, chosen, size, self.network.mask_iou)
+        return postprocess.finish(
+            predictions, index, chosen, size, self.network.mask_iou, placement=placement
+        )
 
     def _limit(self) -> int:
         if self.top_k is not None:
@@ -168,10 +184,17 @@ class Predictor:
         return torch.autocast(self.device.type, dtype=torch.bfloat16 if on_cpu else torch.float16)
 
     def _to_input(self, image: NDArray[np.uint8]) -> Tensor:
-        """uint8 [H, W, 3] to float32 [1, 3, *image_size] on the device, as the released weights expect it."""
+        """uint8 [H, W, 3] to float32 [1, 3, H, W] on the device, as the released weights expect it."""
+        placement = self.resize.place((image.shape[0], image.shape[1]))
         pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
-        pixels = pixels.permute(2, 0, 1)[None].float()
-        return F.interpolate(pixels, self.image_size, mode="bilinear", align_corners=False, antialias=False)
+        pixels = resize_images(pixels.permute(2, 0, 1)[None], (placement.height, placement.width))
+        return fill_up(pixels, placement.canvas, top=placement.top, left=placement.left)
+
+
+def _as_batch(inputs: Sequence[Tensor]) -> Tensor:
+    """[n, 3, h, w] each as one batch, filled up at the right and the bottom to the largest of them."""
+    canvas = max(one.shape[2] for one in inputs), max(one.shape[3] for one in inputs)
+    return torch.cat([fill_up(one, canvas) for one in inputs])
 
 
 def _check_image(index: int, image: NDArray[np.uint8]) -> None:

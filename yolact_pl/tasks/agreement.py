@@ -22,14 +22,19 @@ def named_on_command_line() -> set[str]:
 
 
 def anchors_on_command_line(cfg: DictConfig) -> dict[str, Any]:
-    """Single keys of the anchors that the command line overrides.
+    """The keys of the anchors that the command line overrides, one by one or all by a file.
 
     Anchors leave no trace in the weights, so that with them one may say more than a checkpoint does.
     """
     anchors = OmegaConf.to_container(cfg.model.network.anchors, resolve=True)
     assert isinstance(anchors, dict)
     named = named_on_command_line()
-    return {str(key): value for key, value in anchors.items() if f"{_NETWORK}anchors.{key}" in named}
+    by_file = set(anchors) - {"_target_", "image_size"} if f"{_NETWORK}anchors" in named else set()
+    return {
+        str(key): value
+        for key, value in anchors.items()
+        if key in by_file or f"{_NETWORK}anchors.{key}" in named
+    }
 
 
 def check_agreement(cfg: DictConfig, tree: Mapping[str, Any], path: Path) -> None:
@@ -62,7 +67,9 @@ def check_agreement(cfg: DictConfig, tree: Mapping[str, Any], path: Path) -> Non
 
 def _is_compared(key: str, named: set[str]) -> bool:
     """Whether the command line says something about a key of the network, and a checkpoint too."""
-    if key in _NOT_COMPARED or (key.startswith("anchors.") and f"{_NETWORK}{key}" in named):
+    if key in _NOT_COMPARED or (
+        key.startswith("anchors.") and named & {f"{_NETWORK}anchors", f"{_NETWORK}{key}"}
+    ):
         return False
     # YOLACT++ is what turns deformable convolutions on, and no backbone by itself.
     of_backbone = key.startswith("backbone.") and key not in _DEFORMABLE

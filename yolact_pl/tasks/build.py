@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from yolact_pl.checkpoints.description import Description, without_weights
 from yolact_pl.checkpoints.download import fetch, is_published
 from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.geometry.placement import STRETCH
 from yolact_pl.models.yolact import Yolact
 
 
@@ -60,6 +61,7 @@ def describe(cfg: DictConfig, data: CocoDataModule) -> Description:
         class_names=list(data.classes),
         category_ids=list(data.category_ids),
         image_size=list(image_size(cfg)),
+        resize=resize_mode(cfg),
         config={str(key): value for key, value in config.items()},
     )
 
@@ -68,3 +70,8 @@ def image_size(cfg: DictConfig) -> tuple[int, int]:
     """(height, width) of the network's input."""
     size = cfg.image_size
     return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def resize_mode(cfg: DictConfig) -> str:
+    """How pictures are placed on the network's input; configs of older checkpoints do not say."""
+    return cfg.get("resize", STRETCH)

@@ -15,6 +15,8 @@ from hydra.utils import get_method
 from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from yolact_pl.tasks.anchors_file import insert_anchors_of_file
+
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -34,6 +36,7 @@ def main() -> None:
         nonlocal started
         started = True
         try:
+            insert_anchors_of_file(cfg)
             return get_method(cfg.task.run)(cfg)
         except (ValueError, OmegaConfBaseException, InstantiationException) as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":

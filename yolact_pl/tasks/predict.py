@@ -25,7 +25,7 @@ from yolact_pl.inference.results import ResultsFile
 from yolact_pl.inference.tiles import predict_tiled
 from yolact_pl.inference.window import Window, open_window
 from yolact_pl.structures import Detections
-from yolact_pl.tasks.build import build, image_size
+from yolact_pl.tasks.build import build, image_size, resize_mode
 from yolact_pl.tasks.counter import progress_bar
 from yolact_pl.tasks.trained import load_trained
 
@@ -147,6 +147,7 @@ def _predictor(cfg: DictConfig) -> Predictor:
         build(trained.cfg.model.postprocess),
         class_names=trained.class_names,
         image_size=image_size(trained.cfg),
+        resize=resize_mode(trained.cfg),
         half=cfg.task.half,
     )
     classes = cfg.task.classes

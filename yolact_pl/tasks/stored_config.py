@@ -35,4 +35,6 @@ def with_stored_config(cfg: DictConfig, stored: dict[str, Any]) -> DictConfig:
         if "image_size" in names:  # what followed it in the run's config is stored as a number
             merged.dataset.image_size = cfg.image_size
             merged.model.network.anchors.image_size = cfg.image_size
+        if "resize" in names:
+            merged.dataset.resize = cfg.resize
     return merged

@@ -1,0 +1,138 @@
+"""Whether the memory of a data worker grows while it makes samples of a set as large as COCO.
+
+    python benchmarks/data_memory.py
+    python benchmarks/data_memory.py --json instances_train2017.json --images train2017
+
+Without a json it writes one of 118,000 images and 860,000 polygons; the pictures behind are a few, read again
+and again. Linux only: it asks /proc. "private" is what belongs to the worker alone: pages of the annotations
+that it would copy by writing to them, such as to reference counts of Python objects, would show there.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.data.transforms import SsdAugmentation
+
+PICTURES = 60
+SIZE = (480, 640)
+OBJECTS_PER_IMAGE = 7.3
+NUM_CLASSES = 80
+
+
+def write_pictures(folder: Path) -> None:
+    """Pictures of smooth colours with some noise."""
+    rng = np.random.default_rng(0)
+    for i in range(PICTURES):
+        coarse = rng.integers(0, 256, (24, 32, 3), np.uint8)
+        picture = cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC) + rng.normal(
+            0, 12, (*SIZE, 3)
+        )
+        cv2.imwrite(str(folder / f"{i}.jpg"), np.clip(picture, 0, 255).astype(np.uint8))
+
+
+def write_json(path: Path, num_images: int) -> Path:
+    """So many images with polygons of 12 to 40 points, as many as in COCO."""
+    rng = np.random.default_rng(0)
+    number = 0
+    with path.open("w") as file:
+        names = ", ".join(json.dumps({"id": n, "name": f"class {n}"}) for n in range(NUM_CLASSES))
+        file.write(f'{{"categories": [{names}],\n"images": [')
+        for i in range(num_images):
+            image = {"id": i, "file_name": f"{i % PICTURES}.jpg", "height": SIZE[0], "width": SIZE[1]}
+            file.write(("," if i else "") + json.dumps(image))
+        file.write('],\n"annotations": [')
+        for i in range(num_images):
+            for _ in range(rng.poisson(OBJECTS_PER_IMAGE)):
+                file.write(("," if number else "") + json.dumps(_annotation(number, i, rng)))
+                number += 1
+        file.write("]}")
+    return path
+
+
+def _annotation(number: int, image_id: int, rng: np.random.Generator) -> dict[str, object]:
+    count = int(rng.integers(12, 40))
+    angles = np.arange(count) * (2 * np.pi / count)
+    radius = rng.uniform(8, 120)
+    ring = np.stack((np.cos(angles), np.sin(angles)), 1) * radius + rng.uniform((120, 120), (520, 360))
+    low, high = ring.min(0), ring.max(0)
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": number % NUM_CLASSES,
+        "iscrowd": 0,
+        "area": radius**2,
+        "bbox": [*low.round(2), *(high - low).round(2)],
+        "segmentation": [ring.ravel().round(2).tolist()],
+    }
+
+
+def memory(pid: int | str) -> dict[str, float]:
+    """Resident, shared and private memory of a process in MiB."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]]
+    kilobytes = {line[0].rstrip(":"): int(line[1]) for line in lines}
+    private = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
+    resident = kilobytes["Rss"]
+    return {"resident": resident / 1024, "shared": (resident - private) / 1024, "private": private / 1024}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="memory of a data worker")
+    parser.add_argument("--json", type=Path, help="a COCO file; without one it is generated")
+    parser.add_argument("--images", type=Path, help="folder of its images")
+    parser.add_argument("--count", type=int, default=118_000, help="images of the generated set")
+    parser.add_argument("--samples", type=int, default=2_000)
+    parser.add_argument("--size", type=int, default=550)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, path = arguments.images, arguments.json
+        if path is None:
+            folder = Path(temporary)
+            write_pictures(folder)
+            path = write_json(folder / "instances.json", arguments.count)
+        data = CocoDataModule(
+            train_json=path,
+            train_images=folder,
+            image_size=arguments.size,
+            batch_size=8,
+            augment=SsdAugmentation(),
+            num_workers=1,
+        )
+        start = time.perf_counter()
+        data.check("fit")
+        known = data.sources.annotations("train")
+        print(
+            f"{known.num_images:,} images, {known.num_annotations:,} objects, {path.stat().st_size >> 20} MiB"
+        )
+        print(
+            f"read and checked in {time.perf_counter() - start:.0f} s, {memory('self')['resident']:.0f} MiB\n"
+        )
+        watch(data, arguments.samples)
+
+
+def watch(data: CocoDataModule, samples: int) -> None:
+    """A line of the worker's memory after each eighth of the samples."""
+    loader = data.train_dataloader()
+    print(f"{'samples':>8}{'resident':>10}{'shared':>10}{'private':>10}   MiB of the worker")
+    every = max(samples // 8 // 8, 1)  # batches of 8
+    history = []
+    for number, _ in enumerate(loader, start=1):
+        if number % every == 0:
+            worker = loader._iterator._workers[0].pid  # type: ignore[union-attr]
+            now = memory(worker)
+            history.append(now)
+            print(f"{number * 8:8}{now['resident']:10.0f}{now['shared']:10.0f}{now['private']:10.0f}")
+        if number * 8 >= samples:
+            break
+    first, last = history[0]["private"], history[-1]["private"]
+    print(f"\nprivate memory from the first line to the last: {last - first:+.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()

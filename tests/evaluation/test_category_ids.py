@@ -1,0 +1,120 @@
+"""Ids of categories and images come back in results as the annotation file has them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.data.transforms import NoAugmentation
+from yolact_pl.evaluation.coco_ap import CocoEvaluator
+from yolact_pl.evaluation.counting import BACKENDS
+from yolact_pl.structures import Detections
+
+IDS = {
+    "from 0": [0, 1, 2],
+    "gapped": [3, 90, 17],
+    "unsorted": [9, 2, 5],
+    "negative": [-4, 0, 10**12],
+}
+
+
+def write_set(root: Path, ids: list[int]) -> tuple[Path, Path, list[dict[str, Any]]]:
+    """12 images, each with a rectangle of one or two of the classes a, b, c, whose ids are given."""
+    (root / "images").mkdir()
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for i in range(12):
+        cv2.imwrite(str(root / "images" / f"{i}.png"), np.zeros((40, 60, 3), np.uint8))
+        images.append({"id": 500 - i, "file_name": f"{i}.png", "height": 40, "width": 60})
+        for k in {i % 3, (i // 2) % 3}:
+            x, y = rng.integers(0, 20, 2).tolist()
+            box = [x, y, 20 + 5 * k, 15]
+            x2, y2 = x + box[2], y + box[3]
+            annotations.append(
+                {
+                    "id": len(annotations),
+                    "image_id": 500 - i,
+                    "category_id": ids[k],
+                    "bbox": box,
+                    "area": box[2] * box[3],
+                    "iscrowd": 0,
+                    "segmentation": [[x, y, x2, y, x2, y2, x, y2]],
+                }
+            )
+    categories = [{"id": number, "name": name} for number, name in zip(ids, "abc", strict=True)]
+    path = root / "instances.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path, root / "images", annotations
+
+
+def perfect(data: CocoDataModule, image_id: int) -> Detections:
+    target = data.val_target(image_id)
+    scores = torch.ones(len(target["labels"]))
+    return Detections(
+        boxes=target["boxes"],
+        scores=scores,
+        mask_scores=scores,
+        labels=target["labels"],
+        masks=target["masks"],
+    )
+
+
+@pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
+@pytest.mark.parametrize("classes", [None, ["a"], ["c", "b"]])
+@pytest.mark.parametrize("fraction", [None, 0.5])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_truth_is_right_and_its_results_name_the_files_ids(
+    tmp_path: Path, ids: list[int], classes: list[str] | None, fraction: float | None, backend: str
+) -> None:
+    path, folder, annotations = write_set(tmp_path, ids)
+    files = {"train_json": path, "train_images": folder}
+    if fraction is None:
+        files |= {"val_json": path, "val_images": folder}
+    data = CocoDataModule(
+        **files,  # type: ignore[arg-type]
+        val_fraction=fraction,
+        classes=classes,
+        image_size=64,
+        batch_size=2,
+        num_workers=0,
+        augment=NoAugmentation(),
+    )
+    evaluator = CocoEvaluator(
+        data.val_annotations,
+        data.category_ids,
+        data.classes,
+        backend=backend,
+        image_ids=data.val_image_ids,
+    )
+    for image_id in data.val_image_ids:
+        evaluator.add(image_id, perfect(data, image_id))
+    metrics = evaluator.evaluate()
+    assert metrics.num_images == (12 if fraction is None else 6)
+    assert metrics.box.all == pytest.approx(1)
+    assert metrics.mask.all == pytest.approx(1)
+
+    name_of = dict(zip(ids, "abc", strict=True))
+    written = {
+        (row["image_id"], row["category_id"], *row["bbox"])
+        for image in evaluator.rows
+        for row in image.box_rows()
+    }
+    assert written == {
+        (entry["image_id"], entry["category_id"], *entry["bbox"])
+        for entry in annotations
+        if entry["image_id"] in data.val_image_ids
+        and (classes is None or name_of[entry["category_id"]] in classes)
+    }
+
+
+def test_images_that_do_not_matter_are_not_known(tmp_path: Path) -> None:
+    path, *_ = write_set(tmp_path, [1, 2, 3])
+    evaluator = CocoEvaluator(path, [1, 2, 3], list("abc"), image_ids=[500, 498])
+    with pytest.raises(ValueError, match="image id 499 is not in the annotation file"):
+        evaluator.evaluate([], image_ids=[499])
+    assert evaluator.evaluate([]).num_images == 2
