@@ -1,0 +1,51 @@
+"""Configured and proposed anchors side by side, as text."""
+
+import torch
+
+from yolact_pl.anchor_search.coverage import RECALL_IOU, Coverage, Objects
+from yolact_pl.evaluation.report import _align
+from yolact_pl.models.anchors import Anchors
+
+
+def size_table(objects: Objects, before: Coverage, after: Coverage) -> str:
+    """Mean best IoU and recall of all objects, and of COCO's sizes.
+
+    Args:
+        objects: of a data set.
+        before: what the configured anchors are to them.
+        after: what the proposed ones are.
+    """
+    rows = [["objects", "number", "best IoU", "-> proposed", f"recall at {RECALL_IOU}", "-> proposed"]]
+    everything = {"all": torch.ones(len(objects), dtype=torch.bool)}
+    for name, chosen in (everything | objects.by_size()).items():
+        old, new = before.of(chosen), after.of(chosen)
+        rows.append([name, f"{int(chosen.sum()):,}", *_iou(old, new), *_recall(old, new)])
+    return _align(rows)
+
+
+def level_table(before: tuple[Anchors, Coverage], after: tuple[Anchors, Coverage]) -> str:
+    """The same for the objects whose best anchor is on each level, which are others before and after."""
+    rows = [["level", "scales", "-> proposed", "number", "->", "best IoU", "->", "recall", "->"]]
+    for level in range(len(before[0].scales)):
+        old, new = (coverage.of(coverage.level == level) for _, coverage in (before, after))
+        scales = [
+            " ".join(f"{scale:.4g}" for scale in anchors.scales[level]) for anchors, _ in (before, after)
+        ]
+        numbers = [f"{len(coverage.iou):,}" for coverage in (old, new)]
+        rows.append([f"P{3 + level}", *scales, *numbers, *_iou(old, new), *_recall(old, new)])
+    return _align(rows)
+
+
+def describe_forms(anchors: Anchors) -> str:
+    """Ratios, or what is made of them."""
+    if anchors.square:
+        return "squares of " + ", ".join(f"{ratio**0.5:.3g}" for ratio in anchors.ratios) + " times the scale"
+    return "width / height " + ", ".join(f"{ratio:.3g}" for ratio in anchors.ratios)
+
+
+def _iou(*coverages: Coverage) -> list[str]:
+    return [f"{coverage.mean_iou:.3f}" if len(coverage.iou) else "-" for coverage in coverages]
+
+
+def _recall(*coverages: Coverage) -> list[str]:
+    return [f"{100 * coverage.recall:.1f} %" if len(coverage.iou) else "-" for coverage in coverages]
