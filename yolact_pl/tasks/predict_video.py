@@ -59,7 +59,8 @@ def run_video(cfg: DictConfig, predictor: Predictor) -> None:
         _log.info("%s", output.summary())
         if received:
             raise SystemExit(128 + received[0])
-        _check_complete(reader, output)
+        if not output.window_closed:
+            _check_complete(reader)
 
 
 class _Output:
@@ -77,6 +78,7 @@ class _Output:
         self.json: TextIO | None = None
         self.window: Window | None = open_window(reader.name) if cfg.task.show else None
         self.bar = progress_bar(reader.num_frames, "frame")
+        self.window_closed = False
         self.num_frames = 0
         self.seconds = 0.0
         self._start = time.monotonic()
@@ -99,7 +101,8 @@ class _Output:
         """Show the newest picture, if there is a window; false if it was closed. For the main thread."""
         if self.window is None or self._newest is None or self._newest.picture is None:
             return True
-        return self.window.show(self._newest.picture)
+        self.window_closed = self.window_closed or not self.window.show(self._newest.picture)
+        return not self.window_closed
 
     def summary(self) -> str:
         rate = self.num_frames / max(self.seconds, 1e-9)
@@ -148,7 +151,7 @@ def _check_options(cfg: DictConfig) -> None:
         raise ValueError("task.save=[] and task.show=false leave nothing to do: give one of them")
 
 
-def _check_complete(reader: VideoReader, output: _Output) -> None:
+def _check_complete(reader: VideoReader) -> None:
     """Whether as many frames could be decoded as the header announces."""
     announced, decoded = reader.num_frames, reader.num_read
     if announced is None or decoded >= announced - max(2, _LOST * announced):

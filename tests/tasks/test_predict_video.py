@@ -1,0 +1,266 @@
+"""`task=predict` on clips with numbered frames: files, interruption, damage."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from yolact_pl.structures import Detections
+from yolact_pl.tasks import predict, predict_video
+from yolact_pl.tasks.predict_video import run_video
+
+OPTIONS = Path(__file__).parents[2] / "conf" / "task" / "predict.yaml"
+SIZE = (48, 64)
+FRAMES = 14
+
+
+class Stub:
+    """A predictor that finds in each image one object, whose score is the image's number in hundredths.
+
+    Args:
+        before: called with the number of the batch in place of the network.
+    """
+
+    class_names = ("thing",)
+
+    def __init__(self, before: Callable[[int], None] = lambda batch: None) -> None:
+        self.before = before
+        self.batches: list[int] = []
+
+    def prepare(self, images: Sequence[np.ndarray]) -> torch.Tensor:
+        return torch.tensor([number_of(image) for image in images])
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        self.before(len(self.batches))
+        self.batches.append(len(inputs))
+        return torch.cat(list(inputs))
+
+    def detect(self, predictions: torch.Tensor, index: int, size: Sequence[int]) -> Detections:
+        mask = torch.zeros(1, size[0], size[1], dtype=torch.bool)
+        mask[:, 10:20, 50:60] = True
+        score = predictions[index : index + 1] / 100
+        boxes, labels = torch.tensor([[50.0, 10, 60, 20]]), torch.zeros(1, dtype=torch.int64)
+        return Detections(boxes=boxes, scores=score, mask_scores=score, labels=labels, masks=mask)
+
+
+def number_of(image: np.ndarray) -> int:
+    """Of a frame, a bit in each of 4 blocks of its last rows, where nothing is drawn."""
+    bits = image[-12:-2].reshape(10, 4, 16, 3)[:, :, 4:12].mean(axis=(0, 2, 3)) > 128
+    return int(np.packbits(bits)[0] >> 4)
+
+
+def write_clip(path: Path, *, codec: str = "mp4v", rate: float = 12.5, frames: int = FRAMES) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, SIZE[::-1])
+    for number in range(frames):
+        picture = np.random.default_rng(number).integers(0, 60, (*SIZE, 3), dtype=np.uint8)
+        bits = np.unpackbits(np.array([number << 4], np.uint8))[:4].repeat(16)
+        picture[-12:] = bits[None, :, None] * 255
+        writer.write(picture)
+    writer.release()
+    return path
+
+
+def numbers(path: Path) -> list[int]:
+    capture = cv2.VideoCapture(str(path))
+    found = []
+    while (picture := capture.read()[1]) is not None:
+        found.append(number_of(picture))
+    return found
+
+
+def config(source: object, output: Path, **options: Any) -> DictConfig:
+    task = OmegaConf.merge(OmegaConf.load(OPTIONS), options)
+    return OmegaConf.create({"source": source, "output": str(output), "task": task})
+
+
+def run(cfg: DictConfig, stub: Stub | None = None) -> None:
+    predictor: Any = stub or Stub()
+    run_video(cfg, predictor)
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_video_and_a_line_of_json_for_each_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
+    stub = Stub()
+    monkeypatch.setattr(predict, "_predictor", lambda cfg: stub)
+    with caplog.at_level(logging.INFO):
+        predict.run(config(str(clip), tmp_path / "out", batch_size=4))
+    assert numbers(tmp_path / "out" / "clip.mp4") == list(range(FRAMES))
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4"))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(12.5)
+    assert stub.batches == [4, 4, 4, 2]
+
+    lines = records(tmp_path / "out" / "clip.jsonl")
+    assert [line["frame"] for line in lines] == list(range(FRAMES))
+    assert [line["time"] for line in lines] == pytest.approx([i / 12.5 for i in range(FRAMES)], abs=1e-5)
+    assert [line["detections"][0]["score"] for line in lines] == pytest.approx(
+        [i / 100 for i in range(FRAMES)]
+    )
+    assert lines[0]["file"] == str(clip)
+    assert lines[0]["detections"][0]["box"] == [50, 10, 60, 20]
+    assert "14 frames of" in caplog.text
+    assert str(tmp_path / "out" / "clip.mp4") in caplog.text
+
+
+def test_the_object_is_drawn_where_it_is(tmp_path: Path) -> None:
+    run(config(str(write_clip(tmp_path / "clip.avi", codec="MJPG")), tmp_path / "out"))
+    before = cv2.VideoCapture(str(tmp_path / "clip.avi")).read()[1].astype(int)
+    after = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4")).read()[1].astype(int)
+    change = np.abs(after - before).max(axis=2)
+    assert change[11:19, 51:59].mean() > 40
+    assert change[24:, :40].mean() < 20
+
+
+@pytest.mark.parametrize(("save", "files"), [(["json"], {"clip.jsonl"}), (["video"], {"clip.mkv"})])
+def test_only_what_is_asked_for_is_written(save: list[str], files: set[str], tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    run(config(str(clip), tmp_path / "out", save=save, video={"suffix": ".mkv"}))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == files
+
+
+def test_latency_drops_what_is_stale_and_keeps_the_time(tmp_path: Path) -> None:
+    """14 frames in 0.56 s, 0.2 s of network for each: some 4 are seen, the file is as long as the clip."""
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG", rate=25)
+    stub = Stub(lambda batch: time.sleep(0.2))
+    run(config(str(clip), tmp_path / "out", video={"mode": "latency"}), stub)
+    lines = records(tmp_path / "out" / "clip.jsonl")
+    seen = [line["frame"] for line in lines]
+    assert 2 <= len(seen) <= 6
+    assert seen[0] < seen[-1] == FRAMES - 1
+    assert seen == sorted(set(seen))
+    assert set(stub.batches) == {1}
+    written = numbers(tmp_path / "out" / "clip.mp4")
+    assert len(written) == FRAMES - seen[0]
+    assert sorted(set(written)) == seen
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_completes_the_files(number: signal.Signals, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+    def interrupt(batch: int) -> None:
+        if batch == 2:
+            signal.raise_signal(number)
+
+    with pytest.raises(SystemExit) as stopped:
+        run(config(str(clip), tmp_path / "out", batch_size=2), Stub(interrupt))
+    assert stopped.value.code == 128 + number
+    assert numbers(tmp_path / "out" / "clip.mp4") == list(range(6))
+    assert len(records(tmp_path / "out" / "clip.jsonl")) == 6
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_a_second_interruption_stops_at_once(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
+
+    def interrupt(batch: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config(str(clip), tmp_path / "out"), Stub(interrupt))
+
+
+def test_a_cut_video_is_processed_as_far_as_it_goes_and_told(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
+    data = clip.read_bytes()
+    clip.write_bytes(data[: data.index(b"movi") + (len(data) - data.index(b"movi")) // 2])
+    with pytest.raises(ValueError, match=r"clip\.avi ends after (\d+) of 14 frames") as caught:
+        run(config(str(clip), tmp_path / "out"))
+    count = int(str(caught.value).split(" ends after ")[1].split()[0])
+    assert 4 <= count <= 9
+    assert numbers(tmp_path / "out" / "clip.mp4") == list(range(count))
+    assert len(records(tmp_path / "out" / "clip.jsonl")) == count
+
+
+def test_an_error_of_the_network_leaves_a_file_that_plays(tmp_path: Path) -> None:
+    def fail(batch: int) -> None:
+        if batch == 2:
+            raise ValueError("planted")
+
+    with pytest.raises(ValueError, match="planted"):
+        run(config(str(write_clip(tmp_path / "clip.mp4")), tmp_path / "out", batch_size=1), Stub(fail))
+    found = numbers(tmp_path / "out" / "clip.mp4") if (tmp_path / "out" / "clip.mp4").exists() else []
+    assert found == list(range(len(found)))
+
+
+def test_a_video_is_not_written_over_itself(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    before = clip.read_bytes()
+    with pytest.raises(ValueError, match=r"clip\.mp4 would be written over itself: give another output"):
+        run(config(str(clip), tmp_path))
+    assert clip.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"video": {"mode": "fast"}}, "task.video.mode=fast is not known: give throughput or latency"),
+        ({"video": {"suffix": ".gif"}}, r"must end in one of \.mp4"),
+        ({"save": ["masks"]}, "task.save=masks is for images"),
+        ({"save": []}, "leave nothing to do"),
+        ({"tile": 640}, "task.tile is for images"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    with pytest.raises(ValueError, match=message):
+        run(config(str(clip), tmp_path / "out", **options))
+
+
+@pytest.mark.slow
+def test_nothing_is_printed_by_the_libraries_below(tmp_path: Path) -> None:
+    """In a process of its own: FFmpeg asks once how much it may say."""
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
+    code = (
+        "import sys; sys.path[:0] = sys.argv[3:]; from test_predict_video import *;"
+        "run(config(sys.argv[1], Path(sys.argv[2])))"
+    )
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    command = [sys.executable, "-c", code, str(clip), str(tmp_path / "out"), *folders]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_closing_the_window_ends_a_video_without_a_complaint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closing:
+        shown = 0
+
+        def show(self, picture: np.ndarray) -> bool:
+            assert threading.current_thread() is threading.main_thread()
+            assert picture.shape == (*SIZE, 3)
+            self.shown += 1
+            return self.shown < 3
+
+        def close(self) -> None:
+            self.shown = -1
+
+    window = Closing()
+    monkeypatch.setattr(predict_video, "open_window", lambda title: window)
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
+    stub = Stub(lambda batch: time.sleep(0.05))
+    run(config(str(clip), tmp_path / "out", show=True, batch_size=1), stub)
+    assert window.shown == -1
+    found = numbers(tmp_path / "out" / "clip.mp4")
+    assert found == list(range(len(stub.batches)))
+    assert 2 <= len(found) < FRAMES

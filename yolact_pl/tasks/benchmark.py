@@ -1,0 +1,189 @@
+"""task=benchmark"""
+
+import functools
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from omegaconf import DictConfig, ListConfig
+from torch._dynamo.exc import TorchDynamoException
+
+from yolact_pl.data.annotations import DataError
+from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.data.dataset import EvaluationDataset
+from yolact_pl.data.image_file import read_image
+from yolact_pl.data.loader import ImageLoader
+from yolact_pl.data.shape_drawing import draw_shapes
+from yolact_pl.evaluation.report import atomic_file
+from yolact_pl.inference.benchmark import BatchTimes, Read, StageTimes, measure_batches, measure_stages
+from yolact_pl.inference.benchmark_report import BenchmarkReport, batch_numbers, benchmark_text
+from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.stages import Stages
+from yolact_pl.inference.timing import describe_machine
+from yolact_pl.tasks.build import build, build_network, image_size, resize_mode
+from yolact_pl.tasks.trained import Trained, load_trained
+
+_log = logging.getLogger(__name__)
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+COCO_CLASSES = 80
+SYNTHETIC_ROUNDS = 20
+
+
+class Subject(NamedTuple):
+    """What is measured."""
+
+    predictor: Predictor
+    cfg: DictConfig
+    """The checkpoint's with the command line's overrides, or the run's."""
+    checkpoint: Path | None
+
+
+class Images(NamedTuple):
+    """What it is measured on."""
+
+    reads: list[Read]
+    source: str
+    """Where they come from, in words."""
+
+
+def run(cfg: DictConfig) -> None:
+    """Measure a checkpoint, or the untrained network of the config, on this machine.
+
+    Shows the times of each stage and of each batch size as tables and writes them to `benchmark.json`.
+
+    Raises:
+        ValueError: checkpoint or options that can't be used.
+    """
+    _check_task(cfg.task)
+    trained = None if cfg.checkpoint is None else load_trained(cfg)
+    used = cfg if trained is None else trained.cfg
+    data = _validation_set(used) if cfg.task.images > 0 else None
+    subject = _untrained(cfg, data) if trained is None else _subject(trained, cfg.task)
+    stages = Stages(subject.predictor, precision=PRECISIONS[cfg.task.precision])
+    with tempfile.TemporaryDirectory() as folder:
+        images = _synthetic(cfg.task, Path(folder)) if data is None else _of_data(data, cfg.task.images)
+        times, batches = _measure(stages, images, cfg.task)
+    report = _report(cfg.task, subject, images, times, batches)
+    _log.info("%s", benchmark_text(report))
+    output = Path(cfg.output)
+    output.mkdir(parents=True, exist_ok=True)
+    with atomic_file(output / "benchmark.json") as file:
+        json.dump(report, file, indent=2)
+        file.write("\n")
+    _log.info("all numbers in %s", output / "benchmark.json")
+
+
+def _check_task(task: DictConfig) -> None:
+    if task.precision not in PRECISIONS:
+        raise ValueError(f"task.precision={task.precision}: expected one of {', '.join(PRECISIONS)}")
+    if task.images < 0 or task.warmup < 0:
+        raise ValueError(f"task.images={task.images}, task.warmup={task.warmup}: expected 0 or more")
+    sizes = task.batch_sizes
+    if not isinstance(sizes, ListConfig) or not sizes or not all(isinstance(n, int) and n > 0 for n in sizes):
+        raise ValueError(f"task.batch_sizes={sizes}: expected a list of numbers of images, such as [1,2,4]")
+    sides = task.synthetic_size
+    if (
+        not isinstance(sides, ListConfig)
+        or len(sides) != 2
+        or not all(isinstance(n, int) and n > 0 for n in sides)
+    ):
+        raise ValueError(f"task.synthetic_size={sides}: expected [height, width] in pixels")
+
+
+def _validation_set(cfg: DictConfig) -> CocoDataModule | None:
+    """The data set of the config; None, with a warning, if it has no validation images here."""
+    data: CocoDataModule = build(cfg.dataset)
+    try:
+        data.check("validate")
+    except DataError as error:
+        _log.warning("no validation images, so a synthetic one is used: %s", error)
+        return None
+    return data
+
+
+def _subject(trained: Trained, task: DictConfig) -> Subject:
+    predictor = Predictor(
+        trained.network,
+        build(trained.cfg.model.postprocess),
+        class_names=trained.class_names,
+        image_size=image_size(trained.cfg),
+        resize=resize_mode(trained.cfg),
+        device=task.device,
+    )
+    return Subject(predictor, trained.cfg, trained.path)
+
+
+def _untrained(cfg: DictConfig, data: CocoDataModule | None) -> Subject:
+    """The network of the config with random weights: it takes as long as a trained one."""
+    names = [f"class {label}" for label in range(COCO_CLASSES)] if data is None else data.classes
+    predictor = Predictor(
+        build_network(cfg, len(names), pretrained=False),
+        build(cfg.model.postprocess),
+        class_names=names,
+        image_size=image_size(cfg),
+        resize=resize_mode(cfg),
+        device=cfg.task.device,
+    )
+    return Subject(predictor, cfg, None)
+
+
+def _of_data(data: CocoDataModule, count: int) -> Images:
+    """So many images of the validation set, taken evenly from all of it."""
+    loader = data.val_dataloader()
+    assert isinstance(loader, ImageLoader)
+    dataset = loader.dataset
+    assert isinstance(dataset, EvaluationDataset)
+    indices = np.linspace(0, data.val_size - 1, min(count, data.val_size)).round().astype(int).tolist()
+    reads: list[Read] = [functools.partial(dataset.read, index) for index in indices]
+    return Images(reads, f"{len(reads)} images of {dataset.folder}")
+
+
+def _synthetic(task: DictConfig, folder: Path) -> Images:
+    """One picture of shapes, read from a JPEG file each time."""
+    height, width = task.synthetic_size
+    pixels = draw_shapes(max(height, width), np.random.default_rng(0)).pixels[:height, :width]
+    file = folder / "synthetic.jpg"
+    file.write_bytes(cv2.imencode(".jpg", pixels[..., ::-1])[1].tobytes())
+    count = task.images or SYNTHETIC_ROUNDS
+    return Images([functools.partial(read_image, file)] * count, f"a synthetic image of {height}x{width}")
+
+
+def _measure(stages: Stages, images: Images, task: DictConfig) -> tuple[StageTimes, list[BatchTimes]]:
+    if task.compile:
+        stages.predictor.network.compile(dynamic=False)
+    try:
+        times = measure_stages(stages, images.reads, warmup=task.warmup)
+        batches = [
+            measure_batches(stages, images.reads, size, warmup=task.warmup) for size in task.batch_sizes
+        ]
+    except TorchDynamoException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"task.compile=true: torch can't compile this network here: {reason}") from error
+    return times, batches
+
+
+def _report(
+    task: DictConfig, subject: Subject, images: Images, times: StageTimes, batches: list[BatchTimes]
+) -> BenchmarkReport:
+    predictor = subject.predictor
+    return BenchmarkReport(
+        name=subject.cfg.name,
+        checkpoint=None if subject.checkpoint is None else str(subject.checkpoint),
+        image_size=list(predictor.image_size),
+        num_classes=len(predictor.class_names),
+        score_threshold=predictor.postprocess.score_threshold,
+        precision=task.precision,
+        compiled=task.compile,
+        images=images.source,
+        detections=times.detections,
+        stages={name: spread._asdict() for name, spread in times.stages.items()},
+        end_to_end=times.end_to_end._asdict(),
+        frames_per_second=1000 / times.end_to_end.median,
+        batches=[batch_numbers(batch) for batch in batches],
+        machine=describe_machine(predictor.device),
+    )
