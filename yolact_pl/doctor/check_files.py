@@ -1,0 +1,85 @@
+"""The files that the images name, without opening them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from yolact_pl.doctor.coco_set import CocoSet
+from yolact_pl.doctor.findings import Finding, shown
+from yolact_pl.doctor.kinds import Kind
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+
+
+class Folders:
+    """Names in folders; each folder is listed once, however many names are asked for."""
+
+    def __init__(self) -> None:
+        self._listed: dict[Path, dict[str, str]] = {}
+
+    def listed(self, folder: Path) -> dict[str, str]:
+        """The names of the files in a folder by themselves in lower case; empty if there is no folder."""
+        if folder not in self._listed:
+            try:
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries if not entry.is_dir()]
+            except (OSError, ValueError):
+                names = []
+            self._listed[folder] = {name.lower(): name for name in names} | {name: name for name in names}
+        return self._listed[folder]
+
+
+def existing_name(folder: Path, name: str, folders: Folders) -> str | None:
+    """A file name as it is written on disk, None if there is no such file."""
+    parent, _, last = name.rpartition("/")
+    found = folders.listed(folder / parent)
+    if last in found and found[last] == last:
+        return name
+    if _is_file(folder / name):  # a name that leads there in another way, or a system without case
+        return name
+    actual = found.get(last.lower())
+    return None if actual is None else f"{parent}/{actual}" if parent else actual
+
+
+def check_files(coco_set: CocoSet, folders: Folders) -> Iterator[Finding]:
+    """Whether the folder and each file are there, under just this name."""
+    folder = coco_set.folder
+    if folder is None or not folder.is_dir():
+        detail = f"{coco_set.split}_images is not set" if folder is None else f"there is no folder {folder}"
+        yield Finding(Kind.FOLDER_MISSING, coco_set.split, detail)
+        return
+    for row, name in enumerate(coco_set.names):
+        if name is None:
+            continue
+        actual = existing_name(folder, name, folders)
+        if actual is None:
+            elsewhere = name.rpartition("/")[2]
+            hint = f", but {shown(elsewhere)} is" if elsewhere in folders.listed(folder) else ""
+            detail = f"{shown(name)} is not in {folder}{hint}"
+            yield Finding(Kind.FILE_MISSING, coco_set.split, detail, image=row)
+        elif actual != name:
+            detail = f"{shown(name)} is {shown(actual)} in the folder"
+            yield Finding(Kind.FILE_NAME_CASE, coco_set.split, detail, image=row)
+
+
+def check_listed(sets: Sequence[CocoSet], folders: Folders) -> Iterator[Finding]:
+    """Pictures beside the images that no file lists; sets may share a folder."""
+    used: dict[Path, tuple[str, set[str]]] = {}
+    for coco_set in sets:
+        for name in coco_set.names:
+            if name is not None and coco_set.folder is not None:
+                parent, _, last = name.rpartition("/")
+                names = used.setdefault(coco_set.folder / parent, (coco_set.split, set()))[1]
+                names.add(last.lower())
+    for folder, (split, names) in used.items():
+        for name in sorted(set(folders.listed(folder).values())):
+            if name.lower() not in names and name.lower().endswith(PICTURE_ENDINGS):
+                detail = f"{shown(name)} in {folder}"
+                yield Finding(Kind.FILE_NOT_LISTED, split, detail)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False

@@ -1,0 +1,142 @@
+"""Boxes against images and masks, areas against masks, and objects that are annotated twice."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from yolact_pl.doctor.check_lists import MAX_AREA
+from yolact_pl.doctor.coco_set import CocoSet
+from yolact_pl.doctor.columns import is_not_finite
+from yolact_pl.doctor.findings import Finding, shown
+from yolact_pl.doctor.kinds import Kind
+from yolact_pl.doctor.masks import Masks, pixels, polygons
+
+BEYOND = 1.0
+"""Pixels that a box or polygon may stick out."""
+FEW_PIXELS = 4.0
+"""A polygon of at least this area always covers the centre of a pixel, unless it is a splinter."""
+
+
+def check_boxes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
+    """Each box has at most one finding: the first of these that is true of it."""
+    boxes, bounds = coco_set.boxes, masks.bounds
+    images = coco_set.annotation_sizes[:, ::-1]
+    left = ~np.isnan(boxes[:, 0])
+    for row in np.flatnonzero(~left).tolist():
+        value = coco_set.annotations[row].get("bbox")
+        kind = Kind.NOT_FINITE if is_not_finite(value) else Kind.BOX_INVALID
+        yield _finding(coco_set, kind, row, f"the bbox is {shown(value)}")
+    with np.errstate(invalid="ignore", over="ignore"):
+        xyxy = np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)
+        inside, mask_inside = _clip(xyxy, images), _clip(bounds, images)
+        agrees = _agree(inside, mask_inside)
+        read_as_xyxy = _agree(_clip(boxes, images), mask_inside)
+        other = masks.is_whole & ~np.isnan(bounds[:, 0]) & ~agrees
+        findings = (
+            (Kind.BOX_EMPTY, (boxes[:, 2:] <= 0).any(axis=1)),
+            (Kind.COORDINATES_RELATIVE, is_relative(coco_set, masks)),
+            (Kind.BOX_XYXY, other & read_as_xyxy),
+            (Kind.BOX_OUTSIDE, (inside[:, 2:] <= inside[:, :2]).any(axis=1)),
+            (Kind.BOX_DISAGREES, other & (mask_inside[:, 2:] > mask_inside[:, :2]).all(axis=1)),
+            (Kind.BOX_BEYOND, (np.abs(xyxy - inside) > BEYOND).any(axis=1)),
+        )
+    for kind, true in findings:
+        for row in np.flatnonzero(left & true).tolist():
+            detail = f"the bbox is {shown(coco_set.annotations[row]['bbox'])}"
+            if kind in (Kind.BOX_XYXY, Kind.BOX_DISAGREES):
+                detail += f", the mask reaches {_reach(bounds[row])}"
+            elif kind is not Kind.BOX_EMPTY:
+                detail += f", the image {images[row, 0]:.0f} x {images[row, 1]:.0f}"
+            yield _finding(coco_set, kind, row, detail)
+        left &= ~true
+
+
+def is_relative(coco_set: CocoSet, masks: Masks) -> np.ndarray:
+    """[N] bool: neither box nor polygons reach farther than 1 pixel, in an image that is larger."""
+    boxes = coco_set.boxes
+    with np.errstate(invalid="ignore", over="ignore"):
+        small = ((boxes >= 0) & (boxes <= 1)).all(axis=1) & (boxes[:, :2] + boxes[:, 2:] <= 1.01).all(axis=1)
+        outline_small = (masks.bounds[:, :2] >= 0).all(axis=1) & (masks.bounds[:, 2:] <= 1.01).all(axis=1)
+        no_mask = np.isnan(masks.bounds[:, 0])
+        larger = (coco_set.annotation_sizes > 4).all(axis=1)
+    return small & larger & (no_mask | (outline_small & masks.is_polygon))
+
+
+def check_masks(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
+    """Masks against images, areas against masks."""
+    relative = is_relative(coco_set, masks)
+    width_height = coco_set.annotation_sizes[:, ::-1]
+    bounds, areas = masks.bounds, masks.areas
+    with np.errstate(invalid="ignore"):
+        beyond = (bounds[:, :2] < -BEYOND).any(axis=1) | (bounds[:, 2:] > width_height + BEYOND).any(axis=1)
+        outside = (bounds[:, 2:] <= 0).any(axis=1) | (bounds[:, :2] >= width_height).any(axis=1)
+        few = masks.is_polygon & ((areas < FEW_PIXELS) | outside)
+        stated = coco_set.areas
+        tolerance = 0.05 * areas + (bounds[:, 2:] - bounds[:, :2]).sum(axis=1) + 2
+        off = (stated >= 0) & (stated <= MAX_AREA) & (np.abs(stated - areas) > tolerance)
+        # COCO's own crowd regions have areas that were counted in another way.
+        off &= ~relative & ~coco_set.iscrowd & masks.is_whole
+    for row in np.flatnonzero(few & ~relative & masks.is_whole & ~np.isnan(width_height[:, 0])).tolist():
+        if _pixels(coco_set, row) == 0:
+            beyond[row] = off[row] = False
+            yield _finding(coco_set, Kind.MASK_EMPTY, row, f"it reaches {_reach(bounds[row])}")
+    for row in np.flatnonzero(beyond).tolist():
+        size = f"{width_height[row, 0]:.0f} x {width_height[row, 1]:.0f}"
+        yield _finding(coco_set, Kind.POLYGON_BEYOND, row, f"it reaches {_reach(bounds[row])}, the image is {size}")
+    for row in np.flatnonzero(off).tolist():
+        area = float(areas[row])
+        if masks.is_polygon[row] and not np.isnan(width_height[row]).any():
+            area = float(_pixels(coco_set, row))  # overlapping or crossing polygons deceive the formula
+            if abs(stated[row] - area) <= tolerance[row]:
+                continue
+        detail = f"the area is {stated[row]:g}, the mask has {area:g} pixels"
+        yield _finding(coco_set, Kind.AREA_DISAGREES, row, detail)
+
+
+def check_doubles(coco_set: CocoSet) -> Iterator[Finding]:
+    """Annotations of one image and class with the same box and the same mask."""
+    keys = np.concatenate(
+        (coco_set.image_of[:, None], coco_set.category_of[:, None], coco_set.boxes.view(np.int64)), axis=1
+    )
+    factors = np.random.default_rng(0).integers(1, 2**62, keys.shape[1]) * 2 + 1
+    digests = (keys * factors).sum(axis=1)  # wraps around, which is fine here
+    _, group, sizes = np.unique(digests, return_inverse=True, return_counts=True)
+    candidates = np.flatnonzero((sizes[group] > 1) & (coco_set.image_of >= 0))
+    seen: dict[Any, list[int]] = {}
+    for row in candidates.tolist():
+        earlier = seen.setdefault(tuple(keys[row].tolist()), [])
+        for other in earlier:
+            one, two = coco_set.annotations[row], coco_set.annotations[other]
+            if one.get("segmentation") == two.get("segmentation"):
+                detail = f"it is the same as annotation {shown(two.get('id'))}"
+                yield _finding(coco_set, Kind.ANNOTATION_DOUBLE, row, detail)
+                break
+        else:
+            earlier.append(row)
+
+
+def _pixels(coco_set: CocoSet, row: int) -> int:
+    height, width = coco_set.annotation_sizes[row]
+    return pixels(polygons(coco_set.annotations[row]["segmentation"])[0], (int(height), int(width)))
+
+
+def _clip(boxes: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Boxes [N, 4] xyxy cut to images [N, 2] of (width, height); not cut where that is NaN."""
+    unknown = np.isnan(images)
+    low, high = np.where(unknown, -np.inf, 0), np.where(unknown, np.inf, images)
+    return np.clip(boxes, np.tile(low, 2), np.tile(high, 2))
+
+
+def _agree(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether boxes differ by 5 % of their larger side, or by 2 pixels, at most."""
+    sides = (others[:, 2:] - others[:, :2]).max(axis=1)
+    return np.abs(boxes - others).max(axis=1) <= np.maximum(2, 0.05 * sides)
+
+
+def _reach(bounds: np.ndarray) -> str:
+    return "x {:g} to {:g}, y {:g} to {:g}".format(*bounds[[0, 2, 1, 3]])
+
+
+def _finding(coco_set: CocoSet, kind: Kind, row: int, detail: str) -> Finding:
+    return Finding(kind, coco_set.split, detail, annotation=row)

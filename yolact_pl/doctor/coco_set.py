@@ -1,0 +1,142 @@
+"""A COCO file and its images folder, read as far as they can be used: nothing here stops at a mistake."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolact_pl.data.coco_json import DataError, json_type, load_json, no_garbage_collection
+from yolact_pl.data.image_file import MAX_PIXELS
+from yolact_pl.doctor.columns import column, finite_boxes, finite_numbers, look_up, rows_not_whole
+from yolact_pl.doctor.findings import Finding
+from yolact_pl.doctor.kinds import Kind
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CocoSet:
+    """The lists of a file, entries that are no objects left out, and what can be used of them as arrays."""
+
+    split: str
+    """"train" or "val"."""
+    path: Path
+    folder: Path | None
+    content: dict[str, Any]
+    """The whole file; empty if it cannot be read."""
+    images: Rows
+    annotations: Rows
+    categories: Rows
+
+    names: list[str | None]
+    """By image: its file_name, None if that cannot be used."""
+    sizes: np.ndarray
+    """[images, 2] float64 height, width in pixels; NaN where they cannot be used."""
+    image_of: np.ndarray
+    """[N] int64: the row of each annotation's image; -1 if there is none."""
+    category_of: np.ndarray
+    """[N] int64: the row of each annotation's category; -1 if there is none."""
+    boxes: np.ndarray
+    """[N, 4] float64 x, y, width, height in pixels, as the file says; NaN where they cannot be used."""
+    areas: np.ndarray
+    """[N] float64 square pixels, as the file says; NaN where it does not."""
+    iscrowd: np.ndarray
+    """[N] bool."""
+
+    @property
+    def annotation_sizes(self) -> np.ndarray:
+        """[N, 2] float64 height, width of each annotation's image; NaN where it is not known."""
+        padded = np.concatenate((self.sizes, np.full((1, 2), np.nan)))  # where -1 finds it
+        return padded[self.image_of]
+
+    def image_file(self, row: int) -> Path | None:
+        """The file of an image, None if it is not known."""
+        name = self.names[row]
+        return None if name is None or self.folder is None else self.folder / name
+
+
+@no_garbage_collection()
+def read_set(split: str, path: Path, folder: Path | None) -> tuple[CocoSet, list[Finding]]:
+    """Read a COCO file; findings are those about the file as a whole and its three lists."""
+    findings = []
+    content: dict[str, Any] = {}
+    try:
+        content = load_json(path)
+    except DataError as error:
+        findings.append(Finding(Kind.JSON_UNREADABLE, split, str(error)))
+    images, annotations, categories = (
+        _rows(content, key, split, findings) for key in ("images", "annotations", "categories")
+    )
+    image_of = _look_up(annotations, "image_id", images)
+    category_of = _look_up(annotations, "category_id", categories)
+    coco_set = CocoSet(
+        split=split,
+        path=path,
+        folder=folder,
+        content=content,
+        images=images,
+        annotations=annotations,
+        categories=categories,
+        names=[_usable_name(value) for value in column(images, "file_name")],
+        sizes=_sizes(images),
+        image_of=image_of,
+        category_of=category_of,
+        boxes=finite_boxes(column(annotations, "bbox")),
+        areas=finite_numbers(column(annotations, "area")),
+        iscrowd=np.array([bool(value) for value in column(annotations, "iscrowd")], bool),
+    )
+    return coco_set, findings
+
+
+def _rows(content: dict[str, Any], key: str, split: str, findings: list[Finding]) -> Rows:
+    """The objects of one of the file's lists."""
+    rows = content.get(key)
+    if not isinstance(rows, list):
+        if content and key == "annotations" and key not in content:
+            findings.append(Finding(Kind.ANNOTATIONS_MISSING, split, 'there is no "annotations"'))
+        elif content:
+            problem = f"is a {json_type(rows)}" if key in content else "is missing"
+            findings.append(Finding(Kind.LIST_MISSING, split, f'"{key}" {problem}'))
+        return []
+    if not rows and key != "annotations":
+        findings.append(Finding(Kind.LIST_MISSING, split, f'"{key}" is empty'))
+    if set(map(type, rows)) <= {dict}:
+        return rows
+    for position, row in enumerate(rows):
+        if type(row) is not dict:
+            detail = f'entry {position} of "{key}" is a {json_type(row)}'
+            findings.append(Finding(Kind.ENTRY_NOT_OBJECT, split, detail))
+    return [row for row in rows if type(row) is dict]
+
+
+def _look_up(annotations: Rows, key: str, known: Rows) -> np.ndarray:
+    """Rows that the ids under a key mean; an id also finds itself written as text, or text as a number."""
+    values, ids = column(annotations, key), column(known, "id")
+    found = look_up(values, ids)
+    unknown = np.flatnonzero(found < 0)
+    if len(unknown):
+        written = [None if value is None else str(value) for value in ids]
+        found[unknown] = look_up([str(values[row]) for row in unknown], written)
+    return found
+
+
+def _sizes(images: Rows) -> np.ndarray:
+    sizes = np.full((len(images), 2), np.nan)
+    for side, key in enumerate(("height", "width")):
+        values = column(images, key)
+        for row in rows_not_whole(values, 1, MAX_PIXELS):
+            values[row] = np.nan
+        sizes[:, side] = values
+    sizes[np.isnan(sizes).any(axis=1) | (sizes.prod(axis=1) > MAX_PIXELS)] = np.nan
+    return sizes
+
+
+def _usable_name(value: Any) -> str | None:
+    if type(value) is not str or not value or "\0" in value:
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return None
+    return value

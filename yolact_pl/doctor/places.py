@@ -1,0 +1,77 @@
+"""Where a finding is, in the ids and names of the files."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolact_pl.doctor.coco_set import CocoSet
+from yolact_pl.doctor.examination import Examination
+from yolact_pl.doctor.findings import Finding, shown
+from yolact_pl.evaluation.report import atomic_file
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Ids as the file writes them; empty where the finding is not about such a thing."""
+
+    image_id: str = ""
+    file_name: str = ""
+    annotation_id: str = ""
+    category_id: str = ""
+
+    def __str__(self) -> str:
+        parts = (("annotation", self.annotation_id), ("image", self.image_id), ("category", self.category_id))
+        text = ", ".join(f"{noun} {name}" for noun, name in parts if name)
+        return f"{text} ({self.file_name})" if self.file_name else text
+
+
+def place_of(coco_set: CocoSet, finding: Finding) -> Place:
+    """Image, annotation and category that a finding is about."""
+    image = image_row(coco_set, finding)
+    annotation_id = image_id = file_name = category_id = ""
+    if finding.annotation is not None:
+        entry = coco_set.annotations[finding.annotation]
+        annotation_id = _name(entry.get("id"), finding.annotation)
+        image_id = shown(entry.get("image_id"))
+    if image is not None:
+        image_id = _name(coco_set.images[image].get("id"), image)
+        file_name = shown(coco_set.names[image], 200).strip("'\"") if coco_set.names[image] else ""
+    if finding.category is not None:
+        category_id = _name(coco_set.categories[finding.category].get("id"), finding.category)
+    return Place(image_id, file_name, annotation_id, category_id)
+
+
+def image_row(coco_set: CocoSet, finding: Finding) -> int | None:
+    """The image that a finding is about, or that its annotation belongs to."""
+    if finding.annotation is None:
+        return finding.image
+    row = int(coco_set.image_of[finding.annotation])
+    return None if row < 0 else row
+
+
+def write_csv(path: Path, examination: Examination) -> None:
+    """Write every finding as a row: severity, kind, json, ids, file name and what exactly."""
+    with atomic_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            ["severity", "kind", "json", "annotation_id", "image_id", "file_name", "category_id", "detail"]
+        )
+        for finding in examination.findings:
+            coco_set = examination.of(finding)
+            place = place_of(coco_set, finding)
+            writer.writerow(
+                [
+                    finding.kind.severity.value,
+                    finding.kind.slug,
+                    coco_set.path,
+                    place.annotation_id,
+                    place.image_id,
+                    place.file_name,
+                    place.category_id,
+                    finding.detail,
+                ]
+            )
+
+
+def _name(value: object, row: int) -> str:
+    return f"at position {row} of the list" if value is None else shown(value)

@@ -1,0 +1,115 @@
+"""The report on screen: tables of numbers, of findings, of classes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from yolact_pl.doctor.examination import Examination
+from yolact_pl.doctor.findings import Finding, count_kinds
+from yolact_pl.doctor.kinds import Kind
+from yolact_pl.doctor.places import place_of
+from yolact_pl.doctor.statistics import Statistics
+
+_MAX_CLASSES = 30
+_WIDTH = 60
+
+
+def summary_rows(examination: Examination) -> list[list[str]]:
+    """What the sets consist of; one column for each set after the first one."""
+    sets = examination.sets
+    header = ["", *(part.coco_set.split for part in sets)]
+    columns = [_summary(part.statistics) for part in sets]
+    return [header, *([name, *(column[name] for column in columns)] for name in columns[0])]
+
+
+def _summary(statistics: Statistics) -> dict[str, str]:
+    objects, areas = statistics.objects_per_image, statistics.areas
+    sizes = np.array([size[:2] for size in statistics.image_sizes]).reshape(-1, 2)
+    small, medium, large = statistics.small_medium_large
+    height, width, times = statistics.image_sizes[0] if len(sizes) else (0, 0, 0)
+    sides = f"{np.median(np.sqrt(areas)):.0f} px" if len(areas) else "-"
+    return {
+        "images": f"{statistics.images:,}",
+        "images without objects": f"{statistics.images_without_objects:,}",
+        "instances": f"{statistics.instances:,}",
+        "crowd regions": f"{statistics.crowds:,}",
+        "classes": f"{len(statistics.classes):,}",
+        "objects per image": f"{objects.mean():.1f}, at most {objects.max()}" if len(objects) else "-",
+        "image widths": f"{sizes[:, 1].min()} to {sizes[:, 1].max()} px" if len(sizes) else "-",
+        "image heights": f"{sizes[:, 0].min()} to {sizes[:, 0].max()} px" if len(sizes) else "-",
+        "most frequent size": f"{width} x {height} ({times:,} images)" if times else "-",
+        "small / medium / large": f"{small:,} / {medium:,} / {large:,}",
+        "median side of an object": sides,
+    }
+
+
+def class_rows(examination: Examination) -> list[list[str]]:
+    """Instances, images and median area of each class, the most frequent in the first set first."""
+    sets = [part.statistics for part in examination.sets]
+    header = ["class"]
+    for part in examination.sets:
+        split = part.coco_set.split
+        header += [f"{split} instances", f"{split} images", f"{split} median area"]
+    by_name = [{one.name: one for one in statistics.classes} for statistics in sets]
+    names = dict.fromkeys(
+        one.name
+        for statistics in sets
+        for one in sorted(statistics.classes, key=lambda one: one.instances, reverse=True)
+    )
+    rows = []
+    for name in names:
+        row = [name]
+        for classes in by_name:
+            one = classes.get(name)
+            if one is None:
+                row += ["-", "-", "-"]
+            else:
+                area = f"{one.median_area:,.0f}" if one.instances else "-"
+                row += [f"{one.instances:,}", f"{one.images:,}", area]
+        rows.append(row)
+    return [header, *rows]
+
+
+def finding_rows(examination: Examination) -> list[list[str]]:
+    """How many of each kind there are, and where the first one is."""
+    first: dict[Kind, Finding] = {}
+    for finding in examination.findings:
+        first.setdefault(finding.kind, finding)
+    splits = [part.coco_set.split for part in examination.sets]
+    rows = [["", "finding", *splits, "meaning", "first one"]]
+    for kind, counts in count_kinds(examination.findings).items():
+        finding = first[kind]
+        place = str(place_of(examination.of(finding), finding)) or finding.detail
+        numbers = [f"{counts.get(split, 0):,}" for split in splits]
+        rows.append([kind.severity.value, kind.slug, *numbers, kind.meaning, place])
+    return rows
+
+
+def text_report(examination: Examination) -> str:
+    """All tables."""
+    splits = len(examination.sets)
+    classes = class_rows(examination)
+    blocks = [align(summary_rows(examination), right=range(1, splits + 1))]
+    blocks.append(align(classes[: _MAX_CLASSES + 1], right=range(1, len(classes[0]))))
+    if len(classes) > _MAX_CLASSES + 1:
+        blocks[-1] += f"\n... and {len(classes) - 1 - _MAX_CLASSES} more classes"
+    if examination.findings:
+        blocks.append(align(finding_rows(examination), right=range(2, 2 + splits)))
+    else:
+        blocks.append("nothing was found")
+    return "\n\n".join(blocks)
+
+
+def align(rows: Sequence[Sequence[str]], right: range) -> str:
+    """Rows of text in columns of one width each, the first row as header; the columns in `right` to the right."""
+    rows = [[cell if len(cell) <= _WIDTH else cell[: _WIDTH - 3] + "..." for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if position in right else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(" | ".join(cells).rstrip())
+    lines.insert(1, "-+-".join("-" * width for width in widths))
+    return "\n".join(lines)
