@@ -28,7 +28,7 @@ from pathlib import Path
 from yolact_pl.doctor.examination import examine
 from yolact_pl.doctor.findings import count_kinds
 start = time.perf_counter()
-examination = examine([("train", Path(sys.argv[1]), None)], open_images=False)
+examination = examine([("train", Path(sys.argv[1]), None)], known=None)
 seconds = time.perf_counter() - start
 statistics = examination.sets[0].statistics
 print(f"{statistics.images} images, {statistics.instances} instances, {statistics.crowds} crowd regions")
@@ -51,7 +51,9 @@ def write_large_json(path: Path, num_images: int, num_annotations: int, num_crow
         for i in range(num_images):
             height, width = SIZES[i % len(SIZES)]
             image = {"id": 7 * i + 1, "file_name": f"{i:012d}.jpg", "height": height, "width": width}
-            file.write((", " if i else "") + json.dumps({**image, "license": 1, "date_captured": "2013-11-20"}))
+            file.write(
+                (", " if i else "") + json.dumps({**image, "license": 1, "date_captured": "2013-11-20"})
+            )
         file.write('], "annotations": [')
         number = 0
         for i, count in enumerate(counts.tolist()):

@@ -4,8 +4,8 @@
 
 The network is yolact_resnet50 at 550 px with random weights; the class scores are replaced by fixed ones, so
 that each frame has the given number of detections, with masks that are made, drawn and encoded. "network" has
-its inputs ready. "video" reads, prepares, detects, draws and writes an MP4 as `task=predict` does. "one by one"
-does the same without threads. The three are taken in turn.
+its inputs ready. "video" reads, prepares, detects, draws and writes an MP4 as `task=predict` does. "one by
+one" does the same without threads. The three are taken in turn.
 """
 
 import argparse

@@ -25,6 +25,7 @@ class YolactModule(LightningModule):
         schedule: already scaled to the real total batch.
         description: goes into every checkpoint.
         freeze_bn: batch norm keeps its statistics and its affine weights.
+        channels_last: memory layout of the network, for faster convolutions on CPU and GPU.
         seed: of everything random in a step (the mask loss draws a subset).
     """
 
@@ -37,10 +38,11 @@ class YolactModule(LightningModule):
         *,
         description: Description,
         freeze_bn: bool,
+        channels_last: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # faster convolutions on CPU and GPU
+        self.network = network.to(memory_format=torch.channels_last) if channels_last else network
         self.loss = loss
         self.postprocess = postprocess
         self.schedule = schedule

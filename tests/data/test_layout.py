@@ -60,6 +60,11 @@ def lay_out(root: Path, sets: list[tuple[str, str, str]]) -> None:
         [("result.json", "images/1.jpg", ".")],  # Label Studio
         [("result.json", '1 \u00e9\\".jpg', "images")],
         [("annotations.json", "1.jpg", "images")],
+        [("labels.json", "1.jpg", "data")],  # FiftyOne
+        [
+            ("train/labels.json", "1.jpg", "train/data"),
+            ("validation/labels.json", "2.jpg", "validation/data"),
+        ],
     ],
 )
 def test_usual_layouts(tmp_path: Path, sets: list[tuple[str, str, str]]) -> None:

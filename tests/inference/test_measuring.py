@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
-from tests.inference.test_stages import small_predictor
+from tests.inference.test_predictor import small_predictor
 from yolact_pl.inference import timing
 from yolact_pl.inference.benchmark import STAGES, BatchTimes, measure_batches, measure_stages
 from yolact_pl.inference.benchmark_report import BenchmarkReport, batch_numbers, benchmark_text
-from yolact_pl.inference.stages import Stages
+from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.timing import Spread
 
 SLOW_START = 5.0
@@ -33,30 +34,30 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-class SlowStages(Stages):
+class SlowPredictor(Predictor):
     """Each step takes a time of its own, and the first network much longer."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(small_predictor())
+        vars(self).update(vars(small_predictor()))
         self.clock = clock
         self.batches: list[int] = []
 
-    def to_input(self, images: Sequence[np.ndarray]) -> torch.Tensor:
+    def prepare(self, images: Sequence[np.ndarray]) -> torch.Tensor:
         self.clock.now += 0.004 * len(images)
-        return super().to_input(images)
+        return super().prepare(images)
 
-    def predict(self, batch: torch.Tensor) -> Any:
-        self.clock.now += 0.03 * len(batch) if self.batches else SLOW_START
-        self.batches.append(len(batch))
-        return super().predict(batch)
+    def forward(self, inputs: Sequence[torch.Tensor]) -> Any:
+        self.clock.now += 0.03 * len(inputs[0]) if self.batches else SLOW_START
+        self.batches.append(len(inputs[0]))
+        return super().forward(inputs)
 
-    def choose(self, predictions: Any, index: int) -> Any:
+    def choose(self, predictions: Any, index: int, size: tuple[int, ...]) -> Any:
         self.clock.now += 0.02
-        return super().choose(predictions, index)
+        return super().choose(predictions, index, size)
 
-    def finish(self, *arguments: Any) -> Any:
+    def finish(self, predictions: Any, index: int, chosen: Any, size: tuple[int, ...]) -> Any:
         self.clock.now += 0.01
-        return super().finish(*arguments)
+        return super().finish(predictions, index, chosen, size)
 
 
 def reads(count: int, log: list[int] | None = None) -> list[Callable[[], np.ndarray]]:
@@ -70,33 +71,32 @@ def reads(count: int, log: list[int] | None = None) -> list[Callable[[], np.ndar
 
 def test_each_stage_gets_its_own_time_and_the_warm_up_does_not_count(clock: Clock) -> None:
     log: list[int] = []
-    times = measure_stages(SlowStages(clock), reads(4, log), warmup=1)
+    times = measure_stages(SlowPredictor(clock), reads(4, log), warmup=1)
     assert tuple(times.stages) == STAGES
     for name, planted in zip(STAGES, (4, 30, 20, 10), strict=True):
         assert times.stages[name] == pytest.approx((planted, planted))
     assert times.end_to_end == pytest.approx((64, 64))
-    assert times.detections == [9] * 4
+    assert times.detections == [5] * 4
     # One image to warm up, then all: each read once for the stages and once for the whole.
     assert log == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_batches_are_full_and_come_from_all_images(clock: Clock) -> None:
-    stages = SlowStages(clock)
+    predictor = SlowPredictor(clock)
     log: list[int] = []
-    times = measure_batches(stages, reads(7, log), 3, warmup=1)
+    times = measure_batches(predictor, reads(7, log), 3, warmup=1)
     assert times.batch_size == 3
-    assert stages.batches == [3] * 2 * (1 + 5)  # alone and complete, one to warm up and five counted
+    assert predictor.batches == [3] * 2 * (1 + 5)  # alone and complete, one to warm up and five counted
     assert log == [n % 7 for n in range(18)]
     assert times.network == pytest.approx((90, 90))
     assert times.complete == pytest.approx((3 * 64, 3 * 64))
 
 
-def test_what_does_not_fit_into_memory_is_left_open() -> None:
-    class FullStages(Stages):
-        def to_input(self, images: Sequence[np.ndarray]) -> torch.Tensor:
-            raise torch.cuda.OutOfMemoryError
-
-    times = measure_batches(FullStages(small_predictor()), reads(2), 64, warmup=0)
+def test_what_does_not_fit_into_memory_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = small_predictor()
+    error = torch.cuda.OutOfMemoryError()
+    monkeypatch.setattr(Predictor, "forward", Mock(side_effect=error))
+    times = measure_batches(predictor, reads(2), 64, warmup=0)
     assert times == BatchTimes(64, None, None, None)
     assert batch_numbers(times) == {
         "batch_size": 64,
@@ -115,7 +115,7 @@ def report(**changes: Any) -> BenchmarkReport:
     ]
     known: dict[str, Any] = {
         "name": "some", "checkpoint": None, "image_size": [64, 96], "num_classes": 3,
-        "score_threshold": 0.05, "precision": "float32", "compiled": True, "images": "3 images of there",
+        "score_threshold": 0.05, "half": False, "compiled": True, "images": "3 images of there",
         "detections": [0, 2, 9], "stages": {name: {"median": 10.0, "p90": 12.0} for name in STAGES},
         "end_to_end": {"median": 40.0, "p90": 44.0}, "frames_per_second": 25.0, "batches": batches,
         "machine": {"device": "cuda:0", "gpu": "A GPU", "cpu": "A CPU", "threads": 2, "torch": "2.9"},
@@ -127,7 +127,7 @@ def test_text_says_what_was_measured() -> None:
     text = benchmark_text(report())
     for part in (
         "some at 64x96, 3 classes, untrained",
-        "float32, compiled",
+        "32 bits, compiled",
         "cuda:0: A GPU",
         "3 images of there; detections above 0.05: 2 in the median, 0 to 9",
         "chance",

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from yolact_pl.inference.options import Options
 from yolact_pl.inference.predictor import Predictor, resolve_device
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet
@@ -21,12 +22,13 @@ def small_network(*, mask_iou: bool = False) -> Yolact:
     return Yolact(backbone, anchors, num_classes=3, channels=32, num_prototypes=8, mask_iou=mask_iou)
 
 
-def small_predictor(*, mask_iou: bool = False, min_score: float = 0.0) -> Predictor:
+def small_predictor(*, mask_iou: bool = False, min_score: float = 0.0, resize: str = "stretch") -> Predictor:
     return Predictor(
         small_network(mask_iou=mask_iou),
         Postprocess(score_threshold=0.0, max_detections=5),
         class_names=NAMES,
         image_size=(64, 96),
+        resize=resize,
         device="cpu",
         min_score=min_score,
     )
@@ -120,6 +122,33 @@ def test_min_score_leaves_out_the_rest() -> None:
     (some,) = small_predictor(min_score=middle)(images)
     assert 0 < len(some["scores"]) < len(everything["scores"])
     assert some["scores"].min() > middle
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [({}, 5), ({"top_k": 3}, 3), ({"classes": ["star"], "top_k": 12}, 12), ({"min_score": 0.52}, 5)],
+)
+def test_the_steps_together_are_the_call(options: Options, most: int, resize: str) -> None:
+    predictor = small_predictor(mask_iou=True, resize=resize).with_options(**options)
+    images = random_images((50, 40), (33, 120))
+    called = predictor(images)
+    assert 0 < max(len(found["scores"]) for found in called) <= most
+    predictions = predictor.forward([predictor.prepare(images)])
+    for index, (image, expected) in enumerate(zip(images, called, strict=True)):
+        chosen = predictor.choose(predictions, index, image.shape[:2])
+        found = predictor.finish(predictions, index, chosen, image.shape[:2])
+        for key in expected:
+            torch.testing.assert_close(found[key], expected[key], rtol=0, atol=0)
+
+
+def test_half_precision_is_the_networks_only() -> None:
+    predictor = Predictor(
+        small_network(), Postprocess(), class_names=NAMES, image_size=(64, 96), device="cpu", half=True
+    )
+    predictions = predictor.forward([predictor.prepare(random_images((50, 40)))])
+    assert predictions.class_logits.dtype == torch.bfloat16
+    assert predictor.detect(predictions, 0, (50, 40))["scores"].dtype == torch.float32
 
 
 def test_threads_may_share_a_predictor() -> None:

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from tests.inference.test_stages import small_predictor
+from tests.inference.test_predictor import random_images, small_predictor
 from yolact_pl.inference import prototypes
 from yolact_pl.inference.labels import text_coverage
 from yolact_pl.inference.map_panels import AGAINST, IN_FAVOUR, NEITHER, Region, diverging, part, sample
-from yolact_pl.inference.prototypes import COLUMNS, PANEL_WIDTH, explain, prototypes_picture
+from yolact_pl.inference.mask_parts import MaskParts, predict_with_parts
+from yolact_pl.inference.prototypes import COLUMNS, PANEL_WIDTH, prototypes_picture
 from yolact_pl.inference.sheet import Sheet
 from yolact_pl.postprocess import Chosen, Postprocess
-from yolact_pl.structures import Predictions
+from yolact_pl.structures import Placement, Predictions
 
 NAMES = ("disc", "star")
 GAP = 6
@@ -60,7 +61,8 @@ def panels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, str, int, 
 
 def picture(image: np.ndarray, predictions: Predictions, chosen: Chosen, **options: int) -> np.ndarray:
     detections = Postprocess().finish(predictions, 0, chosen, image.shape[:2])
-    return prototypes_picture(image, predictions, chosen, detections, NAMES, **options)
+    parts = MaskParts.of(predictions, 0, chosen, None)
+    return prototypes_picture(image, parts, detections, NAMES, **options)
 
 
 def test_rows_show_signed_coefficients_strongest_first(
@@ -154,14 +156,49 @@ def test_logits_far_beyond_the_sigmoids_ends() -> None:
     picture(image, predictions._replace(prototypes=predictions.prototypes * 1e6), chosen)
 
 
-def test_explain_shows_what_the_predictor_finds(panels: list[tuple[np.ndarray, str, int, int]]) -> None:
-    predictor = small_predictor()
-    image = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
-    found = predictor([image])[0]
-    explain(predictor, image, num_detections=3)
-    rows = [caption for _, caption, column, _ in panels[9:] if column == 0]
-    expected = zip(found["labels"].tolist(), found["scores"].tolist(), strict=True)
-    assert rows == [f"{predictor.class_names[label]} {score:.2f}" for label, score in expected][:3]
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "shortest_edge"])
+def test_parts_belong_to_what_the_predictor_finds(resize: str) -> None:
+    """The masks at the prototypes' resolution, made by hand of the parts of the second image of a batch."""
+    predictor = small_predictor(resize=resize)
+    images = random_images((50, 40), (33, 120))
+    found = predict_with_parts(predictor, images)
+    agree = inside = 0
+    for (detections, parts), image, expected in zip(found, images, predictor(images), strict=True):
+        for key in expected:
+            torch.testing.assert_close(detections[key], expected[key], rtol=0, atol=0)
+        height, width = image.shape[:2]
+        x1, y1, x2, y2 = parts.place
+        for row, mask in enumerate(expected["masks"].numpy()):
+            logits = (parts.coefficients[row][:, None, None] * parts.prototypes).sum(axis=0)
+            left, top, right, bottom = parts.boxes[row]
+            for y, x in np.ndindex(height, width):  # centres of pixels, the nearest of the map's
+                on_input = x1 + (x + 0.5) / width * (x2 - x1), y1 + (y + 0.5) / height * (y2 - y1)
+                if not (left < on_input[0] < right and top < on_input[1] < bottom):
+                    continue
+                inside += 1
+                h, w = logits.shape
+                agree += (logits[int(on_input[1] * h), int(on_input[0] * w)] > 0) == mask[y, x]
+    assert inside > 1000
+    assert agree > 0.85 * inside
+
+
+def test_letterboxed_image_shows_its_own_part_of_the_prototypes(
+    panels: list[tuple[np.ndarray, str, int, int]],
+) -> None:
+    """An image of 20x60 in the middle of an input of 80x80: rows 27 to 53 of it."""
+    _, predictions, chosen = planted()
+    image = np.full((20, 60, 3), 200, dtype=np.uint8)
+    placement = Placement((80, 80), 27, 0, 26, 80)
+    parts = MaskParts.of(predictions, 0, chosen, placement)
+    detections = Postprocess().finish(predictions, 0, chosen, (20, 60), placement=placement)
+    prototypes_picture(image, parts, detections, NAMES)
+    shown = panels[1 + 3][0]  # prototype 3 ends at 12 of 20 rows: 48 of 80, (48 - 27) / 26 of the image
+    lit = (shown != shown[-1, -1]).any(axis=2).mean(axis=1) > 0.2
+    assert lit[0]
+    assert np.flatnonzero(lit)[-1] / len(lit) == pytest.approx(21 / 26, abs=0.06)
+    first = {caption: panel for panel, caption, _, _ in panels[11:23]}
+    # The first box, rows 16 to 48 and columns 8 to 32, begins above the image: its outline at the top edge.
+    assert (first["= sum"][0] == 0).all(axis=1).any()
 
 
 def test_sample_agrees_with_a_slow_one() -> None:

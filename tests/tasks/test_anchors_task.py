@@ -48,7 +48,7 @@ def test_measured_proposed_and_used(
     run_task: Run, tmp_path: Path, data_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    run_task(tmp_path / "first", *FEW)
+    run_task(tmp_path / "first", *FEW, "dataset.batch_size=auto")
     old_iou, new_iou, old_recall, new_recall = numbers(caplog.text)
     assert float(new_iou) > float(old_iou)
     assert float(new_recall.split()[0]) >= float(old_recall.split()[0])

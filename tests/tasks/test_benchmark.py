@@ -91,7 +91,7 @@ def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: P
     plain = [override for override in plain if not override.startswith(("dataset", "backbone", "model"))]
     run(
         compose_config(
-            [*plain, *FEW, f"checkpoint={checkpoint}", "task.images=0", "task.precision=bfloat16"], tmp_path
+            [*plain, *FEW, f"checkpoint={checkpoint}", "task.images=0", "task.half=true"], tmp_path
         )
     )
     report = numbers(tmp_path)
@@ -99,7 +99,7 @@ def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: P
     assert report["name"] == "mine"
     assert report["checkpoint"] == str(checkpoint)
     assert report["image_size"] == [96, 96]
-    assert report["precision"] == "bfloat16"
+    assert report["half"] is True
     assert report["num_classes"] == 5
     assert report["images"] == "a synthetic image of 480x640"
 
@@ -115,7 +115,6 @@ def test_compiled(run_task: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "mistake",
     [
-        "task.precision=int8",
         "task.images=-1",
         "task.warmup=-1",
         "task.batch_sizes=[]",

@@ -27,9 +27,12 @@ def picture(folder: Path) -> np.ndarray:
     return pixels
 
 
-def test_page_of_samples(run_task: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("batch_size", ["2", "1000", "auto"])  # which is nothing that a picture depends on
+def test_page_of_samples(
+    batch_size: str, run_task: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    run_task(tmp_path, *FEW)
+    run_task(tmp_path, *FEW, f"dataset.batch_size={batch_size}")
     height, width = picture(tmp_path).shape[:2]
     assert width == 3 * 96 + 4 * 6
     assert 2 * 96 < height < 2 * 96 + 80  # two rows with captions

@@ -1,6 +1,7 @@
 """COCO average precision of each validation, its files, and pictures of ground truth beside prediction."""
 
 import logging
+import math
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,8 @@ class CocoEvaluation(Callback):
         self.metrics = self._evaluator.evaluate(rows, image_ids=[row.image_id for row in rows])
         write_metrics(self.metrics, self.folder)
         _log.info("%s", format_table(self.metrics))
+        if math.isnan(self.metrics.mask.all):
+            _log.warning("no object is on the %d images, so that AP says nothing", self.metrics.num_images)
         if trainer.state.fn == "validate":
             _log.info("%s", format_class_table(self.metrics))
         return {**_named("box", self.metrics.box), **_named("mask", self.metrics.mask)}

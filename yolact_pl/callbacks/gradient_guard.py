@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.strategies import FSDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
 from torch.optim import Optimizer
 
@@ -21,7 +22,8 @@ class GradientGuard(Callback):
     """Leaves the weights alone when a step's gradients hold a NaN or an infinity.
 
     Under DDP the gradients are already averaged when they are looked at, so a NaN of one rank is seen by all
-    of them and all skip alike. The images of the step are named, to find a broken sample.
+    of them and all skip alike; under FSDP each has a part of them, and the norm is that of all parts. The
+    images of the step are named, to find a broken sample.
 
     Args:
         max_in_a_row: after this many skipped steps in a row the run stops with `DivergedError`.
@@ -44,6 +46,8 @@ class GradientGuard(Callback):
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         # Clipping to no limit changes nothing: it is how torch gives the norm over all gradients.
         norm = torch.nn.utils.clip_grad_norm_(parameters, float("inf"))
+        if isinstance(trainer.strategy, FSDPStrategy):
+            norm = trainer.strategy.reduce(norm.square(), reduce_op="sum").sqrt()
         pl_module.log("gradient_norm", norm, batch_size=1)
         pl_module.log("skipped_steps", float(self.skipped), batch_size=1)
         if torch.isfinite(norm):

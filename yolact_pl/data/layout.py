@@ -37,6 +37,7 @@ _LAYOUTS = (
     _Layout("annotations/{split}*.json", _IMAGES),
     _Layout("{split}/_annotations.coco.json", ("{split}", "{split}/images")),
     _Layout("{split}/annotations.json", ("{split}", "{split}/images")),
+    _Layout("{split}/labels.json", ("{split}/data", "{split}")),
     _Layout("{split}.json", _IMAGES),
     _Layout("instances_{split}*.json", _IMAGES),
 )
@@ -45,6 +46,7 @@ _WHOLE = (
     _Layout("annotations.json", ("images", ".")),
     _Layout("_annotations.coco.json", (".", "images")),
     _Layout("result.json", ("images", ".")),
+    _Layout("labels.json", ("data", ".")),
 )
 """Of sets that are not split; the whole set is to train on."""
 _SPLITS = {"train": ("train",), "val": ("val", "valid", "validation")}
@@ -53,8 +55,8 @@ _SPLITS = {"train": ("train",), "val": ("val", "valid", "validation")}
 def find_files(root: str | Path) -> dict[str, SetFiles]:
     """The files to train on, "train", and to validate with, "val", of a folder; a set may lack either.
 
-    Known are COCO's own layout, Roboflow's, CVAT's, Label Studio's and such with `train.json` and `val.json`.
-    A part that is called test is for nobody to look at before the end, and so is not taken.
+    Known are the layouts of COCO, Roboflow, CVAT, Label Studio and FiftyOne, and such with `train.json` and
+    `val.json`. A part that is called test is for nobody to look at before the end, and so is not taken.
 
     Raises:
         DataError: no such folder, no annotation file or several of a split, or one without images; says what

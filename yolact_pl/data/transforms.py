@@ -13,8 +13,10 @@ from yolact_pl.data.window import Window
 class Augmentation(Protocol):
     """Geometry and colours are chosen apart, so that pixels are resized once and recoloured when few."""
 
-    fill: tuple[int, int, int]
-    """RGB of the pixels outside of the picture."""
+    @property
+    def fill(self) -> tuple[int, int, int]:
+        """RGB of the pixels outside of the picture."""
+        ...
 
     def window(
         self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator

@@ -1,1 +1,1 @@
-"""What is wrong with a data set in COCO format: every finding with its ids, a report, and a corrected copy."""
+"""What is wrong with a data set in COCO format: findings with their ids, a report, a corrected copy."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from yolact_pl.data.image_file import is_file
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
@@ -30,15 +31,22 @@ class Folders:
 
 
 def existing_name(folder: Path, name: str, folders: Folders) -> str | None:
-    """A file name as it is written on disk, None if there is no such file."""
+    """A file name as it should be written, None if there is no such file.
+
+    A file is also found if upper and lower case differ, or if it lies in the folder itself and the name leads
+    through others, as the paths of another machine do.
+    """
     parent, _, last = name.rpartition("/")
     found = folders.listed(folder / parent)
     if last in found and found[last] == last:
         return name
-    if _is_file(folder / name):  # a name that leads there in another way, or a system without case
+    if is_file(folder / name):  # a name that leads there in another way, or a system without case
         return name
     actual = found.get(last.lower())
-    return None if actual is None else f"{parent}/{actual}" if parent else actual
+    if actual is not None:
+        return f"{parent}/{actual}" if parent else actual
+    alone = name.replace("\\", "/").rpartition("/")[2]
+    return alone if alone in folders.listed(folder) and folders.listed(folder)[alone] == alone else None
 
 
 def check_files(coco_set: CocoSet, folders: Folders) -> Iterator[Finding]:
@@ -53,13 +61,13 @@ def check_files(coco_set: CocoSet, folders: Folders) -> Iterator[Finding]:
             continue
         actual = existing_name(folder, name, folders)
         if actual is None:
-            elsewhere = name.rpartition("/")[2]
-            hint = f", but {shown(elsewhere)} is" if elsewhere in folders.listed(folder) else ""
-            detail = f"{shown(name)} is not in {folder}{hint}"
+            detail = f"{shown(name)} is not in {folder}"
             yield Finding(Kind.FILE_MISSING, coco_set.split, detail, image=row)
         elif actual != name:
-            detail = f"{shown(name)} is {shown(actual)} in the folder"
-            yield Finding(Kind.FILE_NAME_CASE, coco_set.split, detail, image=row)
+            same_folder = actual.lower() == name.lower()
+            kind = Kind.FILE_NAME_CASE if same_folder else Kind.FILE_NAME_FOLDER
+            detail = f"{shown(name)} is {shown(actual)} in {folder}"
+            yield Finding(kind, coco_set.split, detail, image=row, file_name=actual)
 
 
 def check_listed(sets: Sequence[CocoSet], folders: Folders) -> Iterator[Finding]:
@@ -68,7 +76,7 @@ def check_listed(sets: Sequence[CocoSet], folders: Folders) -> Iterator[Finding]
     for coco_set in sets:
         for name in coco_set.names:
             if name is not None and coco_set.folder is not None:
-                parent, _, last = name.rpartition("/")
+                parent, _, last = (existing_name(coco_set.folder, name, folders) or name).rpartition("/")
                 names = used.setdefault(coco_set.folder / parent, (coco_set.split, set()))[1]
                 names.add(last.lower())
     for folder, (split, names) in used.items():
@@ -76,10 +84,3 @@ def check_listed(sets: Sequence[CocoSet], folders: Folders) -> Iterator[Finding]
             if name.lower() not in names and name.lower().endswith(PICTURE_ENDINGS):
                 detail = f"{shown(name)} in {folder}"
                 yield Finding(Kind.FILE_NOT_LISTED, split, detail)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file system takes
-        return False

@@ -1,10 +1,10 @@
-"""Boxes against images and masks, areas against masks, and objects that are annotated twice."""
+"""Boxes against images and masks, areas against masks."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from yolact_pl.doctor.boxes import boxes_agree, clip_boxes
 from yolact_pl.doctor.check_lists import MAX_AREA
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.columns import is_not_finite
@@ -29,9 +29,9 @@ def check_boxes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
         yield _finding(coco_set, kind, row, f"the bbox is {shown(value)}")
     with np.errstate(invalid="ignore", over="ignore"):
         xyxy = np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)
-        inside, mask_inside = _clip(xyxy, images), _clip(bounds, images)
-        agrees = _agree(inside, mask_inside)
-        read_as_xyxy = _agree(_clip(boxes, images), mask_inside)
+        inside, mask_inside = clip_boxes(xyxy, images), clip_boxes(bounds, images)
+        agrees = boxes_agree(inside, mask_inside)
+        read_as_xyxy = boxes_agree(clip_boxes(boxes, images), mask_inside)
         other = masks.is_whole & ~np.isnan(bounds[:, 0]) & ~agrees
         findings = (
             (Kind.BOX_EMPTY, (boxes[:, 2:] <= 0).any(axis=1)),
@@ -69,8 +69,8 @@ def check_masks(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
     width_height = coco_set.annotation_sizes[:, ::-1]
     bounds, areas = masks.bounds, masks.areas
     with np.errstate(invalid="ignore"):
-        beyond = (bounds[:, :2] < -BEYOND).any(axis=1) | (bounds[:, 2:] > width_height + BEYOND).any(axis=1)
-        outside = (bounds[:, 2:] <= 0).any(axis=1) | (bounds[:, :2] >= width_height).any(axis=1)
+        beyond = np.any((bounds[:, :2] < -BEYOND) | (bounds[:, 2:] > width_height + BEYOND), axis=1)
+        outside = ((bounds[:, 2:] <= 0) | (bounds[:, :2] >= width_height)).any(axis=1)
         few = masks.is_polygon & ((areas < FEW_PIXELS) | outside)
         stated = coco_set.areas
         tolerance = 0.05 * areas + (bounds[:, 2:] - bounds[:, :2]).sum(axis=1) + 2
@@ -82,8 +82,10 @@ def check_masks(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
             beyond[row] = off[row] = False
             yield _finding(coco_set, Kind.MASK_EMPTY, row, f"it reaches {_reach(bounds[row])}")
     for row in np.flatnonzero(beyond).tolist():
-        size = f"{width_height[row, 0]:.0f} x {width_height[row, 1]:.0f}"
-        yield _finding(coco_set, Kind.POLYGON_BEYOND, row, f"it reaches {_reach(bounds[row])}, the image is {size}")
+        size = "{:.0f} x {:.0f}".format(*width_height[row])
+        yield _finding(
+            coco_set, Kind.POLYGON_BEYOND, row, f"it reaches {_reach(bounds[row])}, the image is {size}"
+        )
     for row in np.flatnonzero(off).tolist():
         area = float(areas[row])
         if masks.is_polygon[row] and not np.isnan(width_height[row]).any():
@@ -94,44 +96,9 @@ def check_masks(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
         yield _finding(coco_set, Kind.AREA_DISAGREES, row, detail)
 
 
-def check_doubles(coco_set: CocoSet) -> Iterator[Finding]:
-    """Annotations of one image and class with the same box and the same mask."""
-    keys = np.concatenate(
-        (coco_set.image_of[:, None], coco_set.category_of[:, None], coco_set.boxes.view(np.int64)), axis=1
-    )
-    factors = np.random.default_rng(0).integers(1, 2**62, keys.shape[1]) * 2 + 1
-    digests = (keys * factors).sum(axis=1)  # wraps around, which is fine here
-    _, group, sizes = np.unique(digests, return_inverse=True, return_counts=True)
-    candidates = np.flatnonzero((sizes[group] > 1) & (coco_set.image_of >= 0))
-    seen: dict[Any, list[int]] = {}
-    for row in candidates.tolist():
-        earlier = seen.setdefault(tuple(keys[row].tolist()), [])
-        for other in earlier:
-            one, two = coco_set.annotations[row], coco_set.annotations[other]
-            if one.get("segmentation") == two.get("segmentation"):
-                detail = f"it is the same as annotation {shown(two.get('id'))}"
-                yield _finding(coco_set, Kind.ANNOTATION_DOUBLE, row, detail)
-                break
-        else:
-            earlier.append(row)
-
-
 def _pixels(coco_set: CocoSet, row: int) -> int:
     height, width = coco_set.annotation_sizes[row]
     return pixels(polygons(coco_set.annotations[row]["segmentation"])[0], (int(height), int(width)))
-
-
-def _clip(boxes: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Boxes [N, 4] xyxy cut to images [N, 2] of (width, height); not cut where that is NaN."""
-    unknown = np.isnan(images)
-    low, high = np.where(unknown, -np.inf, 0), np.where(unknown, np.inf, images)
-    return np.clip(boxes, np.tile(low, 2), np.tile(high, 2))
-
-
-def _agree(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether boxes differ by 5 % of their larger side, or by 2 pixels, at most."""
-    sides = (others[:, 2:] - others[:, :2]).max(axis=1)
-    return np.abs(boxes - others).max(axis=1) <= np.maximum(2, 0.05 * sides)
 
 
 def _reach(bounds: np.ndarray) -> str:

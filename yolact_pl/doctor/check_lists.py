@@ -91,7 +91,9 @@ def check_entries(coco_set: CocoSet) -> Iterator[Finding]:
     for row in rows_not_whole(ids, *INT64):
         yield finding(Kind.ANNOTATION_ID_INVALID, row, f"the id is {shown(ids[row])}")
     for row, first in rows_repeated(ids).items():
-        detail = f"an annotation of image {shown(rows[first].get('image_id'))} has the id {shown(ids[row])} too"
+        detail = (
+            f"an annotation of image {shown(rows[first].get('image_id'))} has the id {shown(ids[row])} too"
+        )
         yield finding(Kind.ANNOTATION_ID_DOUBLE, row, detail)
     yield from _check_references(coco_set, "image_id", coco_set.image_of, coco_set.images, Kind.IMAGE_UNKNOWN)
     yield from _check_references(

@@ -8,6 +8,7 @@ from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.columns import column
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
+from yolact_pl.doctor.masks import Masks
 from yolact_pl.doctor.pictures import Picture
 
 
@@ -36,17 +37,23 @@ def check_pair(
             yield Finding(Kind.PICTURE_IN_BOTH, val.split, detail, image=row)
 
 
-def check_classes(coco_set: CocoSet) -> Iterator[Finding]:
-    """Classes without objects, and a training set without any; crowd regions are not learned."""
+def check_classes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
+    """Classes without objects, and a training set without any.
+
+    Crowd regions are not learned, nor are objects without a box or a mask.
+    """
     if "annotations" not in coco_set.content:
         if coco_set.content and coco_set.split == "train":
             yield Finding(Kind.NO_OBJECTS, coco_set.split, f"{coco_set.path} has no annotations")
         return
-    used = coco_set.category_of[(coco_set.category_of >= 0) & ~coco_set.iscrowd]
+    learned = ~coco_set.iscrowd & (coco_set.boxes[:, 2:] > 0).all(axis=1) & ~np.isnan(masks.bounds[:, 0])
+    used = coco_set.category_of[(coco_set.category_of >= 0) & learned]
     counts = np.bincount(used, minlength=len(coco_set.categories))
     training = coco_set.split == "train"
     if training and len(used) == 0:
-        yield Finding(Kind.NO_OBJECTS, coco_set.split, f"{coco_set.path} has no annotation of a class")
+        yield Finding(
+            Kind.NO_OBJECTS, coco_set.split, f"{coco_set.path} has no annotation that can be learned"
+        )
     names = column(coco_set.categories, "name")
     for row in np.flatnonzero(counts == 0).tolist():
         kind = Kind.CLASS_EMPTY if training else Kind.CLASS_NOT_VALIDATED

@@ -6,8 +6,9 @@ from itertools import chain
 from pathlib import Path
 
 from yolact_pl.data.coco_json import no_garbage_collection
+from yolact_pl.doctor.check_doubles import check_doubles
 from yolact_pl.doctor.check_files import Folders, check_files, check_listed
-from yolact_pl.doctor.check_geometry import check_boxes, check_doubles, check_masks
+from yolact_pl.doctor.check_geometry import check_boxes, check_masks
 from yolact_pl.doctor.check_lists import check_categories, check_entries, check_images
 from yolact_pl.doctor.check_pair import check_classes, check_pair
 from yolact_pl.doctor.coco_set import CocoSet, read_set
@@ -16,6 +17,9 @@ from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.masks import Masks, measure_masks
 from yolact_pl.doctor.pictures import Picture, check_pictures, look_at_pictures
 from yolact_pl.doctor.statistics import Statistics, count
+
+SetFiles = tuple[str, Path, Path | None]
+"""Split, annotation file and images folder."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,48 +42,54 @@ class Examination:
 
     @property
     def num_errors(self) -> int:
-        """How many findings must be corrected."""
-        return sum(finding.kind.severity is Severity.ERROR for finding in self.findings)
+        """How many findings stop a training."""
+        return self.count(Severity.ERROR)
+
+    def count(self, severity: Severity) -> int:
+        """How many findings are so bad."""
+        return sum(finding.kind.severity is severity for finding in self.findings)
 
     def of(self, finding: Finding) -> CocoSet:
         """The set that a finding is about."""
         return next(part.coco_set for part in self.sets if part.coco_set.split == finding.split)
 
 
-def examine(files: Sequence[tuple[str, Path, Path | None]], *, open_images: bool) -> Examination:
+def examine(files: Sequence[SetFiles], *, known: dict[Path, Picture] | None) -> Examination:
     """Find everything that is wrong.
 
     Args:
         files: ("train" or "val", annotation file, images folder), at most one each, "train" first.
-        open_images: decode every image file; else only its existence is checked.
+        known: pictures by file that have been opened before; all others are opened and added. None: no
+            image file is opened, only its existence is checked.
     """
     folders = Folders()
     sets: list[Examined] = []
     findings: list[Finding] = []
     for split, path, folder in files:
-        examined, found = _examine(split, path, folder, folders, open_images)
+        examined, found = _examine(split, path, folder, folders, known)
         sets.append(examined)
         findings += found
     coco_sets = [examined.coco_set for examined in sets]
     findings += check_listed(coco_sets, folders)
     if len(sets) == 2:
-        findings += check_pair(*coco_sets, (sets[0].pictures, sets[1].pictures))
+        train, val = coco_sets
+        findings += check_pair(train, val, (sets[0].pictures, sets[1].pictures))
     return Examination(sets, findings)
 
 
 @no_garbage_collection()
 def _examine(
-    split: str, path: Path, folder: Path | None, folders: Folders, open_images: bool
+    split: str, path: Path, folder: Path | None, folders: Folders, known: dict[Path, Picture] | None
 ) -> tuple[Examined, list[Finding]]:
     coco_set, findings = read_set(split, path, folder)
     masks = measure_masks(coco_set)
-    pictures = look_at_pictures(coco_set, folders) if open_images else {}
+    pictures = {} if known is None else look_at_pictures(coco_set, folders, known)
     findings += chain(
         check_files(coco_set, folders),
         check_pictures(coco_set, pictures),
         check_categories(coco_set),
         check_images(coco_set),
-        check_classes(coco_set),
+        check_classes(coco_set, masks),
         check_entries(coco_set),
         masks.findings,
         check_boxes(coco_set, masks),

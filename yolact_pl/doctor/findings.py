@@ -23,10 +23,12 @@ class Finding:
     category: int | None = None
     part: int | None = None
     """Which polygon of the annotation."""
+    file_name: str | None = None
+    """What the image's file is really called."""
 
 
 def count_kinds(findings: Iterable[Finding]) -> dict[Kind, dict[str, int]]:
-    """How many of each kind there are in each split, in the order of the report: by severity, then by kind."""
+    """How many of each kind there are in each split, by severity, then by kind."""
     counted = Counter((finding.kind, finding.split) for finding in findings)
     splits = sorted({split for _, split in counted}, key=["train", "val"].index)
     found = {kind for kind, _ in counted}

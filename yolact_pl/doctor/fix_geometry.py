@@ -39,7 +39,7 @@ def scaled(annotation: dict[str, Any], size: np.ndarray) -> dict[str, Any]:
         entries["segmentation"] = [
             array("d", (np.array(ring).reshape(-1, 2) * factors[:2]).round(2).ravel()) for ring in rings
         ]
-    area = annotation.get("area")
+    area: Any = annotation.get("area")
     if type(area) in (int, float) and 0 <= area <= 1:
         entries["area"] = round(area * width * height, 2)
     return entries

@@ -82,9 +82,7 @@ def pixels(segmentation: list[array], size: tuple[int, int]) -> int:
     return int(mask_api.area(mask_api.merge(mask_api.frPyObjects([r.tolist() for r in segmentation], *size))))
 
 
-def _measure_code(
-    masks: Masks, split: str, row: int, segmentation: dict[str, Any], size: np.ndarray
-) -> None:
+def _measure_code(masks: Masks, split: str, row: int, segmentation: dict[str, Any], size: np.ndarray) -> None:
     try:
         lengths = run_lengths(segmentation, None if np.isnan(size).any() else (int(size[0]), int(size[1])))
     except CodeProblem as problem:

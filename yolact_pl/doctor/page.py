@@ -4,17 +4,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 
+from yolact_pl.doctor.draft import Change
 from yolact_pl.doctor.examination import Examination, Examined
 from yolact_pl.doctor.findings import Finding, count_kinds
-from yolact_pl.doctor.fix import Change
 from yolact_pl.doctor.kinds import Kind
 from yolact_pl.doctor.places import image_row, place_of
-from yolact_pl.doctor.text_report import class_rows, summary_rows
+from yolact_pl.doctor.text_report import class_rows, summary_rows, verdict
 from yolact_pl.doctor.thumbnails import as_data_uri, thumbnail
 
 _MAX_ROWS = 200
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222 }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222 }
 table { border-collapse: collapse; margin: .6rem 0 }
 td, th { padding: .15rem .7rem; text-align: left; border-bottom: 1px solid #e4e4e8; vertical-align: top }
 .numbers td + td, .numbers th + th { text-align: right; font-variant-numeric: tabular-nums }
@@ -25,12 +25,20 @@ figure { margin: 0; max-width: 240px } figcaption { font-size: .8em; color: #555
 """
 
 
-def page(examination: Examination, changes: Sequence[Change], *, examples: int, pictures: bool) -> str:
+def page(
+    examination: Examination,
+    changes: Sequence[Change],
+    left: Examination,
+    *,
+    examples: int,
+    pictures: bool,
+) -> str:
     """The HTML text.
 
     Args:
         examination: what to report.
         changes: that were made in corrected copies.
+        left: what is still found in the copies.
         examples: pictures of each kind of finding, and of each set.
         pictures: whether image files may be opened.
     """
@@ -39,7 +47,8 @@ def page(examination: Examination, changes: Sequence[Change], *, examples: int, 
     body = [
         f"<h1>{_text(title)}</h1>",
         *(f"<p>{part.coco_set.split}: {_text(part.coco_set.path)}</p>" for part in examination.sets),
-        f"<p><b>{_verdict(examination)}</b></p>",
+        f"<p><b>{verdict(examination)}</b></p>",
+        f"<p>In the corrected copies: <b>{verdict(left)}</b></p>" if changes else "",
         _table(summary_rows(examination), "numbers"),
         *(_samples(part, count) for part in examination.sets if count),
         "<h2>Findings</h2>" if examination.findings else "",
@@ -49,13 +58,11 @@ def page(examination: Examination, changes: Sequence[Change], *, examples: int, 
         _table(class_rows(examination), "numbers"),
     ]
     head = f'<meta charset="utf-8"><title>{_text(title)}</title><style>{_STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(body) + "\n</body></html>\n"
-
-
-def _verdict(examination: Examination) -> str:
-    others = len(examination.findings) - examination.num_errors
-    errors = f"{examination.num_errors:,} errors" if examination.num_errors else "No errors"
-    return f"{errors}, {others:,} warnings and remarks." if others else f"{errors}."
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
 
 
 def _samples(part: Examined, examples: int) -> str:
@@ -116,7 +123,9 @@ def _figure(part: Examined, image: int, annotation: int | None, caption: str) ->
 def _changes(changes: Sequence[Change]) -> str:
     rows = [["corrected copy", "entry", "change"]]
     rows += [[change.path.name, change.entry, change.what] for change in changes[:_MAX_ROWS]]
-    more = f"<p>... and {len(changes) - _MAX_ROWS:,} more in changes.csv</p>" if len(changes) > _MAX_ROWS else ""
+    more = (
+        f"<p>... and {len(changes) - _MAX_ROWS:,} more in changes.csv</p>" if len(changes) > _MAX_ROWS else ""
+    )
     return f"<h2>Changes</h2>{_table(rows, '')}{more}"
 
 

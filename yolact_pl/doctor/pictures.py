@@ -16,7 +16,6 @@ from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.findings import Finding
 from yolact_pl.doctor.kinds import Kind
 
-_BATCH = 512
 _ORIENTATION = 0x0112  # EXIF
 _MAX_THREADS = 16
 
@@ -37,26 +36,30 @@ class Picture:
     @property
     def stored_size(self) -> tuple[int, int]:
         """(height, width) of the pixels in the file."""
-        return self.size if self.orientation < 5 else self.size[::-1]
+        height, width = self.size
+        return (height, width) if self.orientation < 5 else (width, height)
 
 
-def look_at_pictures(coco_set: CocoSet, folders: Folders) -> dict[int, Picture]:
-    """The pictures of a set by image row, files that do not exist left out; shows a progress bar."""
+def look_at_pictures(coco_set: CocoSet, folders: Folders, known: dict[Path, Picture]) -> dict[int, Picture]:
+    """The pictures of a set by image row, files that do not exist left out; shows a progress bar.
+
+    Args:
+        coco_set: with the names of the files.
+        folders: that have been listed.
+        known: pictures by file, which are not opened again; those that are opened are added.
+    """
     files = {}
     for row, name in enumerate(coco_set.names):
         actual = existing_name(coco_set.folder, name, folders) if name and coco_set.folder else None
         if actual is not None and coco_set.folder is not None:
             files[row] = coco_set.folder / actual
-    rows = list(files)
-    pictures = {}
-    bar = tqdm(total=len(rows), desc=f"{coco_set.split} images", unit="image", leave=False)
+    unknown = [file for file in dict.fromkeys(files.values()) if file not in known]
+    bar = tqdm(total=len(unknown), desc=f"{coco_set.split} images", unit="image", leave=False)
     with bar, ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as threads:
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            for row, picture in zip(batch, threads.map(look_at, [files[row] for row in batch]), strict=True):
-                pictures[row] = picture
-                bar.update()
-    return pictures
+        for file, picture in zip(unknown, threads.map(look_at, unknown), strict=True):
+            known[file] = picture
+            bar.update()
+    return {row: known[file] for row, file in files.items()}
 
 
 def look_at(path: Path) -> Picture:
@@ -66,19 +69,23 @@ def look_at(path: Path) -> Picture:
     except ImageError as error:
         return Picture((0, 0), problem=str(error))
     digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
-    digest.update(pixels)
+    digest.update(pixels.data)
     return Picture((pixels.shape[0], pixels.shape[1]), _orientation(path), digest.digest())
 
 
 def _orientation(path: Path) -> int:
     try:
         with Image.open(path) as image:
-            if image.format == "PNG" and b"eXIf" not in path.read_bytes():
+            if image.format == "PNG" and not _has_exif(path.read_bytes()):
                 return 1  # Pillow would decode all pixels to find out
             value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # Pillow's parsers raise anything; the pixels could be read
         return 1
     return value if value in range(1, 9) else 1
+
+
+def _has_exif(png: bytes) -> bool:
+    return b"eXIf" in png or b"Raw profile type" in png
 
 
 def check_pictures(coco_set: CocoSet, pictures: dict[int, Picture]) -> Iterator[Finding]:
@@ -102,7 +109,9 @@ def _check_size(coco_set: CocoSet, row: int, picture: Picture) -> Iterator[Findi
     if height != height:  # the json says nothing
         return
     if picture.orientation > 1 and (height, width) in (picture.size, picture.stored_size):
-        detail = f"orientation {picture.orientation}, upright {of_file}, the json says {width:.0f} x {height:.0f}"
+        detail = (
+            f"orientation {picture.orientation}, upright {of_file}, the json says {width:.0f} x {height:.0f}"
+        )
         yield Finding(Kind.EXIF_ROTATED, coco_set.split, detail, image=row)
     elif (height, width) != picture.size:
         kind = Kind.SIZE_SWAPPED if (width, height) == picture.size else Kind.SIZE_WRONG

@@ -1,7 +1,6 @@
 """Polygons measured: which can be used, where they reach, how large they are."""
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +31,7 @@ class Rings:
     """[R] float64 square pixels by the surveyor's formula, NaN where there is none."""
 
 
-def measure_rings(rings: Sequence[array], sizes: np.ndarray) -> Rings:
+def measure_rings(rings: list[array], sizes: np.ndarray) -> Rings:
     """Measure polygons [x1, y1, x2, y2, ...] in images of `sizes` [R, 2] (height, width), NaN if unknown."""
     count = len(rings)
     lengths = np.fromiter(map(len, rings), np.int64, count)

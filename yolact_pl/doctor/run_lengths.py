@@ -10,7 +10,7 @@ from yolact_pl.doctor.findings import shown
 from yolact_pl.doctor.kinds import Kind
 
 
-class CodeProblem(Exception):  # noqa: N818
+class CodeProblem(Exception):
     """Why a code cannot be used."""
 
     def __init__(self, kind: Kind, detail: str) -> None:
@@ -41,7 +41,7 @@ def run_lengths(segmentation: dict[str, Any], image_size: tuple[int, int] | None
 
 
 def _size(size: Any, image_size: tuple[int, int] | None) -> tuple[int, int]:
-    sides = size if isinstance(size, list) and len(size) == 2 else [None, None]
+    sides: list[Any] = size if isinstance(size, list) and len(size) == 2 else [None, None]
     if any(type(side) not in (int, float) or not 1 <= side <= MAX_PIXELS or side % 1 for side in sides):
         raise CodeProblem(Kind.RLE_SIZE, f"the size is {shown(size)}")
     height, width = int(sides[0]), int(sides[1])

@@ -6,7 +6,7 @@ import numpy as np
 
 from yolact_pl.doctor.examination import Examination
 from yolact_pl.doctor.findings import Finding, count_kinds
-from yolact_pl.doctor.kinds import Kind
+from yolact_pl.doctor.kinds import Kind, Severity
 from yolact_pl.doctor.places import place_of
 from yolact_pl.doctor.statistics import Statistics
 
@@ -93,15 +93,28 @@ def text_report(examination: Examination) -> str:
     blocks.append(align(classes[: _MAX_CLASSES + 1], right=range(1, len(classes[0]))))
     if len(classes) > _MAX_CLASSES + 1:
         blocks[-1] += f"\n... and {len(classes) - 1 - _MAX_CLASSES} more classes"
-    if examination.findings:
-        blocks.append(align(finding_rows(examination), right=range(2, 2 + splits)))
-    else:
-        blocks.append("nothing was found")
+    blocks.append(finding_table(examination))
     return "\n\n".join(blocks)
 
 
+def finding_table(examination: Examination) -> str:
+    """The table of findings, and their number."""
+    if not examination.findings:
+        return verdict(examination)
+    splits = len(examination.sets)
+    return f"{align(finding_rows(examination), right=range(2, 2 + splits))}\n\n{verdict(examination)}"
+
+
+def verdict(examination: Examination) -> str:
+    """How many findings there are of each severity."""
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
+    counts = [(examination.count(severity), word) for severity, word in words.items()]
+    found = [f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
+    return ", ".join(found) or "nothing was found"
+
+
 def align(rows: Sequence[Sequence[str]], right: range) -> str:
-    """Rows of text in columns of one width each, the first row as header; the columns in `right` to the right."""
+    """Rows of text in columns, those in `right` aligned to the right; the first row is the header."""
     rows = [[cell if len(cell) <= _WIDTH else cell[: _WIDTH - 3] + "..." for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

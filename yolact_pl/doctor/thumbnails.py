@@ -9,7 +9,6 @@ import numpy as np
 from yolact_pl.data import rle
 from yolact_pl.data.image_file import ImageError, read_image
 from yolact_pl.data.segmentations import mask_api
-from yolact_pl.doctor.check_files import Folders, existing_name
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.examination import Examined
 from yolact_pl.doctor.masks import polygons
@@ -55,10 +54,9 @@ def as_data_uri(pixels: np.ndarray) -> str:
 
 
 def _pixels(coco_set: CocoSet, image: int) -> np.ndarray | None:
-    name = coco_set.names[image]
-    if name is None or coco_set.folder is None:
+    path = coco_set.image_file(image)
+    if path is None:
         return None
-    path = coco_set.folder / (existing_name(coco_set.folder, name, Folders()) or name)
     size = coco_set.sizes[image]
     try:
         if not np.isnan(size).any():
@@ -90,7 +88,9 @@ def _window(examined: Examined, size: tuple[int, ...], annotation: int | None) -
     window = np.concatenate((reach[:2] - margin, reach[2:] + margin))
     inside = (window[2:] > 0).all() and (window[:2] < whole[2:]).all()
     # An object far off is shown together with the image, to see where it is.
-    return window if inside else np.concatenate((np.minimum(window[:2], 0), np.maximum(window[2:], whole[2:])))
+    return (
+        window if inside else np.concatenate((np.minimum(window[:2], 0), np.maximum(window[2:], whole[2:])))
+    )
 
 
 def _look_through(pixels: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from yolact_pl.inference.stages import Stages
+from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.timing import Spread, Stopwatch, peak_memory, reset_peak_memory
 
 Read = Callable[[], NDArray[np.uint8]]
@@ -43,22 +43,22 @@ class BatchTimes:
     """MiB, see `peak_memory`."""
 
 
-def measure_stages(stages: Stages, images: Sequence[Read], *, warmup: int) -> StageTimes:
+def measure_stages(predictor: Predictor, images: Sequence[Read], *, warmup: int) -> StageTimes:
     """Every image once stage by stage and once at a stretch, in turn, so that both see the same machine.
 
     Args:
-        stages: of the predictor.
+        predictor: whose steps are measured.
         images: at least one.
         warmup: images that run first and are not counted, the list begun again where it ends.
     """
-    watch = Stopwatch(stages.predictor.device)
+    watch = Stopwatch(predictor.device)
     times: list[list[float]] = []
     totals: list[float] = []
     detections: list[int] = []
     for number, read in enumerate([*itertools.islice(itertools.cycle(images), warmup), *images]):
-        laps, count = _stage_by_stage(stages, read, watch)
+        laps, count = _stage_by_stage(predictor, read, watch)
         watch.start()
-        _detect(stages, [read()])
+        predictor([read()])
         total = watch.lap()
         if number >= warmup:
             times.append(laps)
@@ -68,9 +68,11 @@ def measure_stages(stages: Stages, images: Sequence[Read], *, warmup: int) -> St
     return StageTimes({name: Spread.of(column) for name, column in columns}, Spread.of(totals), detections)
 
 
-def measure_batches(stages: Stages, images: Sequence[Read], batch_size: int, *, warmup: int) -> BatchTimes:
+def measure_batches(
+    predictor: Predictor, images: Sequence[Read], batch_size: int, *, warmup: int
+) -> BatchTimes:
     """As many batches as have room for all images once, but at least 5; arguments as for `measure_stages`."""
-    device = stages.predictor.device
+    device = predictor.device
     watch = Stopwatch(device)
     pixels = itertools.cycle(images)
     num_batches = max(MIN_BATCHES, -(-len(images) // batch_size))
@@ -80,11 +82,11 @@ def measure_batches(stages: Stages, images: Sequence[Read], batch_size: int, *, 
     try:
         for number in range(warmup + num_batches):
             batch = [read() for read in itertools.islice(pixels, batch_size)]
-            tensor = stages.to_input(batch)
+            tensor = predictor.prepare(batch)
             watch.start()
-            stages.predict(tensor)
+            predictor.forward([tensor])
             alone = watch.lap()
-            _detect(stages, batch)
+            predictor(batch)
             if number >= warmup:
                 network.append(alone)
                 complete.append(watch.lap())
@@ -94,23 +96,16 @@ def measure_batches(stages: Stages, images: Sequence[Read], batch_size: int, *, 
     return BatchTimes(batch_size, Spread.of(network), Spread.of(complete), peak_memory(device))
 
 
-def _stage_by_stage(stages: Stages, read: Read, watch: Stopwatch) -> tuple[list[float], int]:
+def _stage_by_stage(predictor: Predictor, read: Read, watch: Stopwatch) -> tuple[list[float], int]:
     """Seconds of each stage, and how many detections there are."""
     watch.start()
     image = read()
-    batch = stages.to_input([image])
+    batch = predictor.prepare([image])
     laps = [watch.lap()]
-    predictions = stages.predict(batch)
+    predictions = predictor.forward([batch])
     laps.append(watch.lap())
-    chosen = stages.choose(predictions, 0)
+    chosen = predictor.choose(predictions, 0, image.shape[:2])
     laps.append(watch.lap())
-    stages.finish(predictions, 0, chosen, (image.shape[0], image.shape[1]))
+    predictor.finish(predictions, 0, chosen, image.shape[:2])
     laps.append(watch.lap())
     return laps, len(chosen.scores)
-
-
-def _detect(stages: Stages, images: Sequence[NDArray[np.uint8]]) -> None:
-    predictions = stages.predict(stages.to_input(images))
-    for index, image in enumerate(images):
-        chosen = stages.choose(predictions, index)
-        stages.finish(predictions, index, chosen, (image.shape[0], image.shape[1]))

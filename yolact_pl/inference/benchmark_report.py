@@ -30,7 +30,7 @@ class BenchmarkReport(TypedDict):
     """[height, width] of the network's input."""
     num_classes: int
     score_threshold: float
-    precision: str
+    half: bool
     compiled: bool
     images: str
     detections: list[int]
@@ -67,7 +67,7 @@ def _subject(report: BenchmarkReport) -> str:
     words = [
         f"{report['name']} at {height}x{width}, {report['num_classes']} classes, "
         f"{report['checkpoint'] or 'untrained'}",
-        report["precision"] + (", compiled" if report["compiled"] else ""),
+        f"{'16 bits' if report['half'] else '32 bits'}{', compiled' if report['compiled'] else ''}",
         f"{machine['device']}: {machine['gpu'] or machine['cpu']}",
         f"{machine['threads']} CPU threads, torch {machine['torch']}",
     ]

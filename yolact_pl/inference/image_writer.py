@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolact_pl.inference.draw import ColorBy, draw_detections
+from yolact_pl.inference.mask_parts import MaskParts
 from yolact_pl.inference.outputs import write_cutouts, write_index_mask, write_picture
+from yolact_pl.inference.prototypes import prototypes_picture
 from yolact_pl.inference.results import plain_result
 from yolact_pl.structures import Detections
 
@@ -21,6 +23,8 @@ class Found(NamedTuple):
     """Of the names of what is written."""
     image: NDArray[np.uint8]
     detections: Detections
+    parts: MaskParts | None
+    """What the masks were made of, where `prototypes` are saved."""
 
 
 class Written(NamedTuple):
@@ -37,7 +41,7 @@ class ImageWriter:
 
     Args:
         folder: `overlay` goes to `<stem>.jpg`, `masks` to `masks/<stem>.png`, `cutouts` to
-            `cutouts/<stem>/<rank>_<class>.png`.
+            `cutouts/<stem>/<rank>_<class>.png`, `prototypes` to `prototypes/<stem>.png`.
         save: which of these.
         class_names: one for each label.
         color_by: "class" or "instance".
@@ -59,11 +63,16 @@ class ImageWriter:
         self.color_by: ColorBy = color_by
         self.keep_picture = keep_picture
 
-    def pictures(self, stems: Sequence[str]) -> list[Path]:
-        """Where the drawn pictures will be, of images with these stems."""
-        if "overlay" not in self.save:
-            return []
-        return [self.folder / f"{stem}{suffix}" for stem in stems for suffix in (".jpg", ".png")]
+    def targets(self, stems: Sequence[str]) -> list[Path]:
+        """The files, and for cutouts the folders, to which a run over images with these stems may write."""
+        names = {
+            "overlay": ("{}.jpg", "{}.png", "gallery.jpg"),
+            "masks": ("masks/{}.png",),
+            "prototypes": ("prototypes/{}.png",),
+            "cutouts": ("cutouts/{}",),
+        }
+        asked = [name for kind in names if kind in self.save for name in names[kind]]
+        return [self.folder / name.format(stem) for stem in stems for name in asked]
 
     def __call__(self, found: Found) -> Written:
         """Write all that is to be saved of an image."""
@@ -75,6 +84,10 @@ class ImageWriter:
                 write_picture(self.folder / f"{stem}.jpg", picture)
         if "masks" in self.save:
             write_index_mask(self.folder / "masks" / f"{stem}.png", detections["masks"])
+        if "prototypes" in self.save:
+            assert found.parts is not None
+            sheet = prototypes_picture(image, found.parts, detections, self.class_names)
+            write_picture(self.folder / "prototypes" / f"{stem}.png", sheet)
         if "cutouts" in self.save:
             write_cutouts(self.folder / "cutouts" / stem, image, detections, self.class_names)
         return Written(plain_result(str(found.file), detections, self.class_names), picture)

@@ -14,12 +14,22 @@ Picture = NDArray[np.uint8]
 
 
 class Region(NamedTuple):
-    """A part of the image, xyxy relative to its width and height."""
+    """A part of a picture, xyxy relative to its width and height."""
 
     x1: float
     y1: float
     x2: float
     y2: float
+
+    def of_part(self, part: "Region") -> "Region":
+        """The same region of a part of a picture, relative to the whole picture."""
+        width, height = part.x2 - part.x1, part.y2 - part.y1
+        return Region(
+            part.x1 + self.x1 * width,
+            part.y1 + self.y1 * height,
+            part.x1 + self.x2 * width,
+            part.y1 + self.y2 * height,
+        )
 
 
 WHOLE = Region(0, 0, 1, 1)

@@ -70,6 +70,34 @@ class Model:
             return self._detect(predictor, [images])[0]  # pyright: ignore[reportArgumentType]
         return self._detect(predictor, list(images))  # pyright: ignore[reportArgumentType]
 
+    def tiled(
+        self,
+        image: AnyImage,
+        *,
+        tile: int = 640,
+        overlap: float = 0.2,
+        batch_size: int = 4,
+        **options: Unpack[Options],
+    ) -> ImageDetections:
+        """What is in one large image with small objects, looked at through overlapping tiles.
+
+        Args:
+            image: as for a call.
+            tile: side of a tile in pixels.
+            overlap: part of a tile that it shares with the next one, 0 to 0.9: objects smaller than that lie
+                complete in one of them, larger ones are also looked for in the whole image.
+            batch_size: tiles that run through the network as one batch.
+            options: as for a call; `top_k` is for the whole image.
+
+        Raises:
+            ValueError: what is no image, or a file that cannot be read; a wrong option.
+        """
+        predictor = self.predictor.with_options(**options) if options else self.predictor
+        found = predictor.tiled(
+            to_pixels(image, "the image"), tile=tile, overlap=overlap, batch_size=batch_size
+        )
+        return ImageDetections.of(found, self.class_names, self.category_ids)
+
     def _detect(self, predictor: Predictor, images: Sequence[AnyImage]) -> list[ImageDetections]:
         several = len(images) > 1
         pixels = [

@@ -10,7 +10,12 @@ Result = TypeVar("Result")
 
 
 def map_ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int,
+    ahead: int,
+    weigh: Callable[[Item], int] = lambda item: 1,
 ) -> Iterator[Result]:
     """The results of a function in the order of the items, computed in threads.
 
@@ -23,15 +28,40 @@ def map_ahead(
         items: one argument each.
         threads: that work at once.
         ahead: at least `threads`, or some of them would have nothing to do.
+        weigh: for how many an item counts, at least 1; one that counts for `ahead` or more is taken too, but
+            nothing after it before its result is given.
     """
     pool = ThreadPoolExecutor(threads)
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[tuple[Future[Result], int]] = deque()
+    load = 0
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
+            weight = weigh(item)
+            waiting.append((pool.submit(function, item), weight))
+            load += weight
+            del item  # its memory is not held while the results are looked at
+            while load >= ahead and waiting:
+                future, weight = waiting.popleft()
+                load -= weight
+                yield future.result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[0].result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def batched(
+    items: Iterable[Item], batch_size: int, weigh: Callable[[Item], int] = lambda item: 1
+) -> Iterator[list[Item]]:
+    """Lists of items in their order: as many as weigh up to `batch_size` together, but at least one."""
+    batch: list[Item] = []
+    load = 0
+    for item in items:
+        weight = weigh(item)
+        if batch and load + weight > batch_size:
+            yield batch
+            batch, load = [], 0
+        batch.append(item)
+        load += weight
+    if batch:
+        yield batch

@@ -19,12 +19,14 @@ from yolact_pl.inference.options import (
     check_options,
     labels_of,
 )
+from yolact_pl.inference.tiles import predict_tiled
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Chosen, Postprocess
 from yolact_pl.structures import Detections, Placement, Predictions
 
 UNLIMITED = 1_000_000
 """More detections than any image has."""
+MAX_OF_TILES = 1000
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -126,14 +128,34 @@ class Predictor:
         predictions = self.forward([self.prepare(images)])
         return [self.detect(predictions, i, image.shape[:2]) for i, image in enumerate(images)]
 
+    def tiled(
+        self, image: NDArray[np.uint8], *, tile: int = 640, overlap: float = 0.2, batch_size: int = 4
+    ) -> Detections:
+        """What is in a large image, looked at through overlapping tiles, see `predict_tiled`.
+
+        Raises:
+            ValueError: an image of another shape or type, or an option out of its range.
+        """
+        _check_image(0, image)
+        return predict_tiled(
+            self.with_options(top_k=None),  # the limit is for the image and not for each tile
+            image,
+            tile=tile,
+            overlap=overlap,
+            nms=self.postprocess.nms,
+            iou_threshold=self.postprocess.iou_threshold,
+            max_detections=self.top_k or MAX_OF_TILES,
+            batch_size=batch_size,
+        )
+
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of the network's input, see `Resize`."""
         return self.resize.size
 
-    def placement(self, size: tuple[int, int]) -> Placement | None:
+    def placement(self, size: tuple[int, ...]) -> Placement | None:
         """Where an image of (height, width) lies on the input; None: stretched all over it."""
-        return None if self.resize.mode == STRETCH else self.resize.place(size)
+        return None if self.resize.mode == STRETCH else self.resize.place((size[0], size[1]))
 
     @torch.inference_mode()
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
@@ -151,26 +173,39 @@ class Predictor:
     @torch.inference_mode()
     def detect(self, predictions: Predictions, index: int, size: tuple[int, ...]) -> Detections:
         """The last step: detections of one image of the batch, of (height, width), in its pixels."""
-        # Masks are made of what is asked for only, so that asking for less takes less time.
-        height, width = size
-        with torch.autocast(self.device.type, enabled=False):
-            return self._detect(predictions, index, (height, width))
+        return self.finish(predictions, index, self.choose(predictions, index, size), size)
 
-    def _detect(self, predictions: Predictions, index: int, size: tuple[int, int]) -> Detections:
+    @torch.inference_mode()
+    def choose(self, predictions: Predictions, index: int, size: tuple[int, ...]) -> Chosen:
+        """The first half of `detect`: which boxes stay, as the options ask; no mask is made."""
+        # Masks are made of what is asked for only, so that asking for less takes less time.
         limit, postprocess = self._limit(), self.postprocess
-        if self.labels is not None or limit > postprocess.max_detections:
-            postprocess = changed_postprocess(
-                postprocess, max_detections=UNLIMITED
-            )  # the limit comes afterwards
-        placement = self.placement(size)
-        chosen = postprocess.choose(predictions, index, min_score=self.min_score, placement=placement)
+        if self.labels is not None or limit > postprocess.max_detections:  # the limit comes afterwards
+            postprocess = changed_postprocess(postprocess, max_detections=UNLIMITED)
+        with torch.autocast(self.device.type, enabled=False):
+            chosen = postprocess.choose(
+                predictions, index, min_score=self.min_score, placement=self.placement(size)
+            )
         if self.labels is not None:
             wanted = torch.isin(chosen.labels, chosen.labels.new_tensor(sorted(self.labels)))
             chosen = Chosen(*(part[wanted] for part in chosen))
-        chosen = Chosen(*(part[:limit] for part in chosen))
-        return postprocess.finish(
-            predictions, index, chosen, size, self.network.mask_iou, placement=placement
-        )
+        return Chosen(*(part[:limit] for part in chosen))
+
+    @torch.inference_mode()
+    def finish(
+        self, predictions: Predictions, index: int, chosen: Chosen, size: tuple[int, ...]
+    ) -> Detections:
+        """The second half of `detect`: masks, and all in pixels of the image."""
+        height, width = size
+        with torch.autocast(self.device.type, enabled=False):
+            return self.postprocess.finish(
+                predictions,
+                index,
+                chosen,
+                (height, width),
+                self.network.mask_iou,
+                placement=self.placement(size),
+            )
 
     def _limit(self) -> int:
         if self.top_k is not None:

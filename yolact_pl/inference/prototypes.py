@@ -18,11 +18,9 @@ from yolact_pl.inference.map_panels import (
     part,
     sample,
 )
-from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.mask_parts import MaskParts
 from yolact_pl.inference.sheet import Sheet
-from yolact_pl.inference.stages import Stages
-from yolact_pl.postprocess import Chosen
-from yolact_pl.structures import Detections, Predictions
+from yolact_pl.structures import Detections
 
 COLUMNS = 12
 COLUMNS_OF_PICTURE = 4
@@ -37,25 +35,12 @@ DIMMED = 0.25
 TIMES = "\u00d7"
 
 
-def explain(predictor: Predictor, image: Picture, *, num_detections: int = 4) -> Picture:
-    """The `prototypes_picture` of an image [H, W, 3] RGB, for the best detections of a predictor."""
-    stages = Stages(predictor)
-    predictions = stages.predict(stages.to_input([image]))
-    chosen = stages.choose(predictions, 0)
-    detections = stages.finish(predictions, 0, chosen, (image.shape[0], image.shape[1]))
-    return prototypes_picture(
-        image, predictions, chosen, detections, predictor.class_names, num_detections=num_detections
-    )
-
-
 def prototypes_picture(
     image: Picture,
-    predictions: Predictions,
-    chosen: Chosen,
+    parts: MaskParts,
     detections: Detections,
     class_names: Sequence[str],
     *,
-    index: int = 0,
     num_detections: int = 4,
 ) -> Picture:
     """The picture of how YOLACT thinks (section 3.3 and figure 5).
@@ -67,11 +52,9 @@ def prototypes_picture(
 
     Args:
         image: [H, W, 3] RGB.
-        predictions: of a batch.
-        chosen: of this image, see `Postprocess.choose`.
-        detections: made of `chosen`.
+        parts: what the masks were made of.
+        detections: of the same image.
         class_names: one for each label.
-        index: of the image in the batch.
         num_detections: rows, at most.
 
     Returns:
@@ -79,20 +62,15 @@ def prototypes_picture(
     """
     sheet = Sheet(COLUMNS, PANEL_WIDTH)
     size = _panel_size(image, PANEL_WIDTH)
-    prototypes = predictions.prototypes[index].float().cpu().numpy()
-    _place_overview(sheet, image, prototypes, detections, class_names)
-    rows = min(num_detections, len(chosen.scores))
-    coefficients = predictions.coefficients[index, chosen.anchors[:rows]].float().cpu().numpy()
-    height, width = predictions.image_size
-    boxes = chosen.boxes[:rows].cpu().numpy() / np.array([width, height, width, height])
-    for row in range(rows):
-        region = _around(boxes[row])
+    _place_overview(sheet, image, parts, detections, class_names)
+    for row in range(min(num_detections, len(parts.boxes))):
+        region = _around(_in_image(parts, row))
         shown = part(image, region, size)
         mask = part(detections["masks"][row].cpu().numpy().view(np.uint8) * np.uint8(255), region, size)
-        name = class_names[int(chosen.labels[row])]
+        name = class_names[int(detections["labels"][row])]
         panels = [
-            (shown, f"{name} {float(chosen.scores[row]):.2f}"),
-            *_combination(prototypes, coefficients[row], boxes[row], region, size),
+            (shown, f"{name} {float(detections['scores'][row]):.2f}"),
+            *_combination(parts, row, region, size),
             (np.where(mask[..., None] > 127, shown, (shown * DIMMED).astype(np.uint8)), "mask"),
         ]
         top = sheet.bottom + sheet.gap
@@ -102,13 +80,9 @@ def prototypes_picture(
 
 
 def _place_overview(
-    sheet: Sheet,
-    image: Picture,
-    prototypes: Map,
-    detections: Detections,
-    class_names: Sequence[str],
+    sheet: Sheet, image: Picture, parts: MaskParts, detections: Detections, class_names: Sequence[str]
 ) -> None:
-    """The image with what was found at the left, all prototypes [K, h, w] at the right."""
+    """The image with what was found at the left, all prototypes at the right."""
     size = _panel_size(image, sheet.span(COLUMNS_OF_PICTURE))
     grow = detections["boxes"].new_tensor([size[1] / image.shape[1], size[0] / image.shape[0]] * 2)
     masks = [part(m.view(np.uint8) * np.uint8(255), WHOLE, size) for m in detections["masks"].cpu().numpy()]
@@ -116,48 +90,58 @@ def _place_overview(
     scaled["boxes"] = detections["boxes"] * grow
     scaled["masks"] = torch.from_numpy(np.array(masks, dtype=np.uint8).reshape(-1, *size) > 127)
     drawn = draw_detections(part(image, WHOLE, size), scaled, class_names)
-    sheet.place(drawn, f"{len(masks)} found, and {len(prototypes)} prototypes", column=0, top=sheet.gap)
+    sheet.place(drawn, f"{len(masks)} found, and {len(parts.prototypes)} prototypes", column=0, top=sheet.gap)
     in_row = COLUMNS - COLUMNS_OF_PICTURE
     top = end = sheet.gap
-    for k, prototype in enumerate(prototypes):
+    for k, prototype in enumerate(parts.prototypes):
         if k % in_row == 0:
             top = end
-        largest = float(prototype.max())
-        panel = colored(sample(prototype, WHOLE, _panel_size(image, PANEL_WIDTH)), largest)
+        values = sample(prototype, parts.place, _panel_size(image, PANEL_WIDTH))
+        largest = float(values.max())
         caption = f"#{k}  up to {largest:.1f}" if largest > 0 else f"#{k}  nowhere above 0"
+        panel = colored(values, largest)
         end = sheet.place(panel, caption, column=COLUMNS_OF_PICTURE + k % in_row, top=top)
 
 
 def _combination(
-    prototypes: Map, coefficients: Map, box: Map, region: Region, size: tuple[int, int]
+    parts: MaskParts, row: int, region: Region, size: tuple[int, int]
 ) -> list[tuple[Picture, str]]:
     """The panels from the strongest prototypes to the cropped mask, with their captions."""
+    prototypes, coefficients = parts.prototypes, parts.coefficients[row]
     height, width = prototypes.shape[1:]
-    box_of_map = torch.from_numpy(box * np.array([width, height, width, height]))[None]
-    inside = crop_masks(torch.ones(1, height, width), box_of_map)[0].numpy()
+    box = torch.from_numpy(parts.boxes[row] * np.array([width, height, width, height]))[None]
+    inside = crop_masks(torch.ones(1, height, width), box)[0].numpy()
     contributions = coefficients[:, None, None] * prototypes  # [K, h, w]
     strongest = np.abs(contributions * inside).sum(axis=(1, 2)).argsort()[::-1]
     shown, rest = strongest[:STRONGEST], strongest[STRONGEST:]
-    maps = [sample(contributions[k], region, size) for k in shown]
+    on_map = region.of_part(parts.place)
+    maps = [sample(contributions[k], on_map, size) for k in shown]
     captions = [f"{coefficients[k]:+.2f} {TIMES} #{k}" for k in shown]
     if len(rest):
-        maps.append(sample(contributions[rest].sum(axis=0), region, size))
+        maps.append(sample(contributions[rest].sum(axis=0), on_map, size))
         captions.append(f"the other {len(rest)}")
     largest = max(float(np.abs(each).max()) for each in maps)
     total = contributions.sum(axis=0)
     soft = (1 + np.tanh(total / 2)) / 2  # the sigmoid, without overflow
     outlined = [
-        diverging(sample(total, region, size), largest),
-        colored(sample(soft, region, size), 1.0),
+        diverging(sample(total, on_map, size), largest),
+        colored(sample(soft, on_map, size), 1.0),
     ]
     for panel in outlined:
-        outline(panel, box, region)
+        outline(panel, _in_image(parts, row), region)
     return [
         *((diverging(each, largest), caption) for each, caption in zip(maps, captions, strict=True)),
         (outlined[0], "= sum"),
         (outlined[1], "sigmoid, box"),
-        (colored(sample(soft * inside, region, size), 1.0), "cropped"),
+        (colored(sample(soft * inside, on_map, size), 1.0), "cropped"),
     ]
+
+
+def _in_image(parts: MaskParts, row: int) -> Map:
+    """The box of a detection relative to the image, cut where the image ends."""
+    x1, y1, x2, y2 = parts.place
+    relative = (parts.boxes[row] - [x1, y1, x1, y1]) / [x2 - x1, y2 - y1, x2 - x1, y2 - y1]
+    return np.clip(relative, 0, 1)
 
 
 def _panel_size(image: Picture, width: int) -> tuple[int, int]:
@@ -168,7 +152,7 @@ def _panel_size(image: Picture, width: int) -> tuple[int, int]:
 
 def _around(box: Map) -> Region:
     """A region of the image's aspect ratio round a relative box, inside of the image."""
-    x1, y1, x2, y2 = np.clip(box, 0, 1).tolist()
+    x1, y1, x2, y2 = box.tolist()
     side = min(1.0, max(ROUND_THE_BOX * max(x2 - x1, y2 - y1), SMALLEST_REGION))
     left, top = (min(max((a + b - side) / 2, 0), 1 - side) for a, b in ((x1, x2), (y1, y2)))
     return Region(left, top, left + side, top + side)

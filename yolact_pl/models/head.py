@@ -32,7 +32,7 @@ class PredictionHead(nn.Module):
         return (
             self._per_anchor([self.class_logits(x) for x in shared]),
             self._per_anchor([self.box_deltas(x) for x in shared]),
-            self._per_anchor([self.coefficients(x) for x in shared]).tanh(),
+            self._per_anchor([self.coefficients(x) for x in shared]).tanh_(),
         )
 
     def _per_anchor(self, maps: list[Tensor]) -> Tensor:

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolact_pl.models.upsampled_conv import UpsampledConv2d
+
 
 class ProtoNet(nn.Module):
     """Prototype masks from P3, at twice its resolution (YOLACT, section 3.1 and figure 3)."""
@@ -10,7 +12,7 @@ class ProtoNet(nn.Module):
     def __init__(self, channels: int = 256, num_prototypes: int = 32) -> None:
         super().__init__()
         self.coarse = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
-        self.fine = nn.Conv2d(channels, channels, 3, padding=1)
+        self.fine = UpsampledConv2d(channels, channels)
         self.prototypes = nn.Conv2d(channels, num_prototypes, 1)
 
     def forward(self, p3: Tensor) -> Tensor:
@@ -18,7 +20,5 @@ class ProtoNet(nn.Module):
         x = p3
         for conv in self.coarse:
             x = F.relu(conv(x))
-        # The published network has a ReLU after this too; averages of a ReLU's output are unchanged by it.
-        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = F.relu(self.fine(x))
-        return F.relu(self.prototypes(x))
+        # The published network has a ReLU between enlarging and `fine`: averages of a ReLU pass it unchanged.
+        return F.relu(self.prototypes(F.relu(self.fine(x))))

@@ -37,7 +37,9 @@ def run(cfg: DictConfig) -> None:
         raise ValueError(f"task.generations={generations}: expected 0 or more generations of the search")
     size = image_size(cfg)
     configured = _configured(cfg.model.network.anchors)
-    data: CocoDataModule = build(cfg.dataset)
+    data: CocoDataModule = build(
+        cfg.dataset, batch_size=1
+    )  # whatever a training has: nothing here depends on it
     data.check("fit")
     dataset = data.train_dataloader().dataset
     assert isinstance(dataset, TrainDataset)

@@ -4,12 +4,12 @@ import functools
 import json
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from omegaconf import DictConfig, ListConfig
 from torch._dynamo.exc import TorchDynamoException
 
@@ -23,13 +23,13 @@ from yolact_pl.evaluation.report import atomic_file
 from yolact_pl.inference.benchmark import BatchTimes, Read, StageTimes, measure_batches, measure_stages
 from yolact_pl.inference.benchmark_report import BenchmarkReport, batch_numbers, benchmark_text
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.inference.stages import Stages
 from yolact_pl.inference.timing import describe_machine
+from yolact_pl.models.yolact import Yolact
 from yolact_pl.tasks.build import build, build_network, image_size, resize_mode
+from yolact_pl.tasks.missing_data import check_data
 from yolact_pl.tasks.trained import Trained, load_trained
 
 _log = logging.getLogger(__name__)
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 COCO_CLASSES = 80
 SYNTHETIC_ROUNDS = 20
 
@@ -64,10 +64,9 @@ def run(cfg: DictConfig) -> None:
     used = cfg if trained is None else trained.cfg
     data = _validation_set(used) if cfg.task.images > 0 else None
     subject = _untrained(cfg, data) if trained is None else _subject(trained, cfg.task)
-    stages = Stages(subject.predictor, precision=PRECISIONS[cfg.task.precision])
     with tempfile.TemporaryDirectory() as folder:
         images = _synthetic(cfg.task, Path(folder)) if data is None else _of_data(data, cfg.task.images)
-        times, batches = _measure(stages, images, cfg.task)
+        times, batches = _measure(subject.predictor, images, cfg.task)
     report = _report(cfg.task, subject, images, times, batches)
     _log.info("%s", benchmark_text(report))
     output = Path(cfg.output)
@@ -79,8 +78,6 @@ def run(cfg: DictConfig) -> None:
 
 
 def _check_task(task: DictConfig) -> None:
-    if task.precision not in PRECISIONS:
-        raise ValueError(f"task.precision={task.precision}: expected one of {', '.join(PRECISIONS)}")
     if task.images < 0 or task.warmup < 0:
         raise ValueError(f"task.images={task.images}, task.warmup={task.warmup}: expected 0 or more")
     sizes = task.batch_sizes
@@ -99,7 +96,7 @@ def _validation_set(cfg: DictConfig) -> CocoDataModule | None:
     """The data set of the config; None, with a warning, if it has no validation images here."""
     data: CocoDataModule = build(cfg.dataset)
     try:
-        data.check("validate")
+        check_data(data, cfg, "validate")
     except DataError as error:
         _log.warning("no validation images, so a synthetic one is used: %s", error)
         return None
@@ -107,29 +104,27 @@ def _validation_set(cfg: DictConfig) -> CocoDataModule | None:
 
 
 def _subject(trained: Trained, task: DictConfig) -> Subject:
-    predictor = Predictor(
-        trained.network,
-        build(trained.cfg.model.postprocess),
-        class_names=trained.class_names,
-        image_size=image_size(trained.cfg),
-        resize=resize_mode(trained.cfg),
-        device=task.device,
-    )
+    predictor = _predictor(trained.network, trained.cfg, trained.class_names, task)
     return Subject(predictor, trained.cfg, trained.path)
 
 
 def _untrained(cfg: DictConfig, data: CocoDataModule | None) -> Subject:
     """The network of the config with random weights: it takes as long as a trained one."""
     names = [f"class {label}" for label in range(COCO_CLASSES)] if data is None else data.classes
-    predictor = Predictor(
-        build_network(cfg, len(names), pretrained=False),
+    network = build_network(cfg, len(names), pretrained=False)
+    return Subject(_predictor(network, cfg, names, cfg.task), cfg, None)
+
+
+def _predictor(network: Yolact, cfg: DictConfig, class_names: Sequence[str], task: DictConfig) -> Predictor:
+    return Predictor(
+        network,
         build(cfg.model.postprocess),
-        class_names=names,
+        class_names=class_names,
         image_size=image_size(cfg),
         resize=resize_mode(cfg),
-        device=cfg.task.device,
+        device=task.device,
+        half=task.half,
     )
-    return Subject(predictor, cfg, None)
 
 
 def _of_data(data: CocoDataModule, count: int) -> Images:
@@ -153,13 +148,13 @@ def _synthetic(task: DictConfig, folder: Path) -> Images:
     return Images([functools.partial(read_image, file)] * count, f"a synthetic image of {height}x{width}")
 
 
-def _measure(stages: Stages, images: Images, task: DictConfig) -> tuple[StageTimes, list[BatchTimes]]:
+def _measure(predictor: Predictor, images: Images, task: DictConfig) -> tuple[StageTimes, list[BatchTimes]]:
     if task.compile:
-        stages.predictor.network.compile(dynamic=False)
+        predictor.network.compile(dynamic=False)
     try:
-        times = measure_stages(stages, images.reads, warmup=task.warmup)
+        times = measure_stages(predictor, images.reads, warmup=task.warmup)
         batches = [
-            measure_batches(stages, images.reads, size, warmup=task.warmup) for size in task.batch_sizes
+            measure_batches(predictor, images.reads, size, warmup=task.warmup) for size in task.batch_sizes
         ]
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
@@ -177,7 +172,7 @@ def _report(
         image_size=list(predictor.image_size),
         num_classes=len(predictor.class_names),
         score_threshold=predictor.postprocess.score_threshold,
-        precision=task.precision,
+        half=task.half,
         compiled=task.compile,
         images=images.source,
         detections=times.detections,

@@ -4,7 +4,6 @@ import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,13 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from yolact_pl.data.image_file import ImageError, read_image
 from yolact_pl.inference.gallery import gallery, thumbnail
 from yolact_pl.inference.image_writer import Found, ImageWriter, Written
+from yolact_pl.inference.mask_parts import MaskParts, predict_with_parts
 from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
 from yolact_pl.inference.options import nearest
 from yolact_pl.inference.outputs import MAX_INDEX, write_picture
-from yolact_pl.inference.parallel import map_ahead
+from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.results import ResultsFile
-from yolact_pl.inference.tiles import predict_tiled
 from yolact_pl.inference.window import Window, open_window
 from yolact_pl.structures import Detections
 from yolact_pl.tasks.build import build, image_size, resize_mode
@@ -30,14 +29,16 @@ from yolact_pl.tasks.counter import progress_bar
 from yolact_pl.tasks.trained import load_trained
 
 _log = logging.getLogger(__name__)
-SAVE = ("overlay", "json", "masks", "cutouts", "video")
+SAVE = ("overlay", "json", "masks", "cutouts", "prototypes", "video")
 GALLERY_PICTURES = 24
 READERS = WRITERS = 2
 NAMED_AT_THE_END = 3
-MAX_OF_TILES = 1000
+USUAL_PIXELS = 16_000_000
+"""Larger images count for several in batches and queues: each of their masks has as many pixels as they."""
 
 Image = NDArray[np.uint8]
-Detect = Callable[[Sequence[Image]], list[Detections]]
+Detect = Callable[[Sequence[Image]], list[tuple[Detections, MaskParts | None]]]
+"""Of each image what is in it and, if that is wanted, what the masks were made of."""
 
 
 def run(cfg: DictConfig) -> None:
@@ -79,7 +80,7 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         color_by=cfg.task.color_by,
         keep_picture=cfg.task.show,
     )
-    _check_nothing_is_replaced(files, writer.pictures(stems))
+    _check_nothing_is_replaced(files, folder, writer.targets(stems))
     skipped: list[Path] = []
     found = _detect_batches(_readable(files, stems, skipped), _detect(cfg, predictor), cfg.task.batch_size)
     thumbnails: list[Image] = []
@@ -88,7 +89,10 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
         window = open_window("yolact") if cfg.task.show else None
         bar = stack.enter_context(progress_bar(len(files), "image"))
-        for written in map_ahead(writer, found, threads=WRITERS, ahead=2 * WRITERS):
+        writing = map_ahead(
+            writer, found, threads=WRITERS, ahead=2 * WRITERS, weigh=lambda one: _weight(one.image)
+        )
+        for written in writing:
             if results is not None:
                 results.add(written.result)
             if "overlay" in save and written.picture is not None and len(thumbnails) < GALLERY_PICTURES:
@@ -122,6 +126,11 @@ def _readable(
             yield file, stem, image
 
 
+def _weight(image: Image) -> int:
+    """For how many images of usual size it counts."""
+    return 1 + image.shape[0] * image.shape[1] // USUAL_PIXELS
+
+
 def _read(file: Path) -> Image | ImageError:
     try:
         return read_image(file)
@@ -132,12 +141,10 @@ def _read(file: Path) -> Image | ImageError:
 def _detect_batches(
     images: Iterable[tuple[Path, str, Image]], detect: Detect, batch_size: int
 ) -> Iterator[Found]:
-    images = iter(images)
-    while batch := list(islice(images, batch_size)):
-        for (file, stem, image), detections in zip(
-            batch, detect([image for _, _, image in batch]), strict=True
-        ):
-            yield Found(file, stem, image, detections)
+    for batch in batched(images, batch_size, weigh=lambda one: _weight(one[2])):
+        found = detect([image for _, _, image in batch])
+        for (file, stem, image), (detections, parts) in zip(batch, found, strict=True):
+            yield Found(file, stem, image, detections, parts)
 
 
 def _predictor(cfg: DictConfig) -> Predictor:
@@ -160,19 +167,14 @@ def _predictor(cfg: DictConfig) -> Predictor:
 
 def _detect(cfg: DictConfig, predictor: Predictor) -> Detect:
     """How a batch of images is looked at: whole, or one by one through tiles."""
+    if "prototypes" in cfg.task.save:
+        return lambda images: [*predict_with_parts(predictor, images)]
     if cfg.task.tile is None:
-        return predictor
-    tiles = functools.partial(
-        predict_tiled,
-        predictor.with_options(top_k=None),  # the limit is for the image and not for each tile
-        tile=cfg.task.tile,
-        overlap=cfg.task.overlap,
-        nms=predictor.postprocess.nms,
-        iou_threshold=predictor.postprocess.iou_threshold,
-        max_detections=cfg.task.max_shown or MAX_OF_TILES,
-        batch_size=cfg.task.batch_size,
+        return lambda images: [(detections, None) for detections in predictor(images)]
+    tiled = functools.partial(
+        predictor.tiled, tile=cfg.task.tile, overlap=cfg.task.overlap, batch_size=cfg.task.batch_size
     )
-    return lambda images: [tiles(image) for image in images]
+    return lambda images: [(tiled(image), None) for image in images]
 
 
 def _source(cfg: DictConfig) -> str | int | list[str]:
@@ -196,6 +198,8 @@ def _check_task(task: DictConfig, *, video: bool) -> None:
         raise ValueError(f"task.save is empty and task.show is false: give some of {', '.join(SAVE)}")
     if "video" in task.save and not video:
         raise ValueError("task.save: video needs a video, a camera or a stream as source")
+    if "prototypes" in task.save and task.tile is not None:
+        raise ValueError("task.save: prototypes belong to a whole image; leave out task.tile")
     if task.color_by not in ("class", "instance"):
         raise ValueError(f"task.color_by={task.color_by}: expected class or instance")
     if task.batch_size < 1:
@@ -206,13 +210,13 @@ def _check_task(task: DictConfig, *, video: bool) -> None:
         )
 
 
-def _check_nothing_is_replaced(files: Sequence[Path], targets: Iterable[Path]) -> None:
+def _check_nothing_is_replaced(files: Sequence[Path], folder: Path, targets: Iterable[Path]) -> None:
     """Nobody's photos are to be lost by drawing into their folder."""
-    sources = {file.resolve() for file in files}
+    sources = {place for file in files for place in (file.resolve(), file.resolve().parent)}
     for target in targets:
         if target.resolve() in sources:
             raise ValueError(
-                f"output={target.parent}: {target.name} would replace the image; give another folder"
+                f"{target} is a source and would be written over: give another output=FOLDER than {folder}"
             )
 
 

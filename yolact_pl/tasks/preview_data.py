@@ -38,7 +38,9 @@ def run(cfg: DictConfig) -> None:
         value = cfg.task[key]
         if not isinstance(value, int) or not 1 <= value <= largest:
             raise ValueError(f"task.{key}={value}: expected a whole number from 1 to {largest}")
-    data: CocoDataModule = build(cfg.dataset)
+    data: CocoDataModule = build(
+        cfg.dataset, batch_size=1
+    )  # whatever a training has: nothing here depends on it
     data.check("fit")
     dataset = data.train_dataloader().dataset
     assert isinstance(dataset, TrainDataset)

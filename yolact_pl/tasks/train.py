@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
 
+from yolact_pl.callbacks.hyper_parameters import HyperParameters
 from yolact_pl.callbacks.interrupt import SaveOnInterrupt
 from yolact_pl.checkpoints.description import (
     CheckpointError,
@@ -23,10 +24,17 @@ from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
 from yolact_pl.schedule import Schedule
 from yolact_pl.tasks.build import build, describe, image_size
+from yolact_pl.tasks.check_data import warn_of_mistakes
+from yolact_pl.tasks.config_difference import log_difference
 from yolact_pl.tasks.find_checkpoint import checkpoint_to_resume
 from yolact_pl.tasks.fine_tune import network_to_train, step_to_start_at
+from yolact_pl.tasks.hyper_parameters import hyper_parameters
 from yolact_pl.tasks.missing_data import check_data
+from yolact_pl.tasks.shared_folder import share_output_folder
+from yolact_pl.tasks.spawned import best_score
 from yolact_pl.tasks.trainer import build_callbacks, build_trainer, num_processes
+from yolact_pl.tasks.training_data import training_data
+from yolact_pl.tasks.tuning import keep_found, tune
 
 _log = logging.getLogger(__name__)
 MIN_IMAGES_FOR_BATCH_NORM = 6
@@ -38,16 +46,25 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         ValueError: data, weights or settings that can't be trained on.
     """
+    share_output_folder(cfg)
     resume = checkpoint_to_resume(cfg)
-    data: CocoDataModule = build(cfg.dataset)
+    keep_found(cfg, resume)
+    data = training_data(cfg)
     check_data(data, cfg, "fit")
+    warn_of_mistakes(data)
     torch.manual_seed(cfg.seed)
     network = network_to_train(cfg, data.classes)
+    tune(cfg, data, network)
+    if cfg.compile:
+        network.compile()
     callbacks = build_callbacks(cfg)
+    callbacks["hyper_parameters"] = HyperParameters(hyper_parameters(cfg))
     callbacks["interrupt"] = SaveOnInterrupt(
         Path(cfg.output) / "checkpoints", name=cfg.name, resume_command=_resume_command(cfg)
     )
     if not data.has_validation:
+        if "early_stopping" in callbacks:
+            raise ValueError("callbacks=early_stopping needs a validation set, and none is given")
         callbacks.pop("evaluation", None)
         if isinstance(callbacks.get("best"), ModelCheckpoint):
             callbacks["best"] = ModelCheckpoint(
@@ -69,6 +86,7 @@ def run(cfg: DictConfig) -> float | None:
             batch_size=min(sizes_per_process(data.batch_size, num_processes(trainer))),
             pretrained=network.backbone.pretrained,
         ),
+        channels_last=cfg.channels_last,
         seed=cfg.seed,
     )
     if resume is not None:
@@ -117,6 +135,7 @@ def _announce(
         _log.info("schedule   %s", scaled.describe())
     _log.info("length     %s steps, %.1f epochs", f"{scaled.run_steps:,}", epochs)
     _log.info("output     %s", cfg.output)
+    log_difference(cfg)
     if resume is not None:
         _log.info("resume     %s", resume)
 
@@ -143,7 +162,7 @@ def _finish(callbacks: dict[str, Callback]) -> float | None:
     best = callbacks.get("best")
     if not isinstance(best, ModelCheckpoint) or not best.best_model_path:
         return None
-    score = None if best.best_model_score is None else float(best.best_model_score)
+    score = best_score(best)
     shown = "" if score is None else f" (mask AP {100 * score:.2f})"
     rank_zero_only(_log.info)("best checkpoint: %s%s", best.best_model_path, shown)
     return score

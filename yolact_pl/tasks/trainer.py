@@ -5,8 +5,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.accelerators.cpu import CPUAccelerator
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
@@ -16,6 +19,9 @@ from yolact_pl.callbacks.checkpoint_file import CompleteCheckpoints
 from yolact_pl.callbacks.resumed_schedule import ResumedSchedule
 from yolact_pl.tasks.accidents import RunTrainer, stay_together
 from yolact_pl.tasks.build import build
+from yolact_pl.tasks.sharding import ShardedStrategy
+from yolact_pl.tasks.spawned import SpawnedLog
+from yolact_pl.tasks.sync_batch_norm import SyncTrainedBatchNorm
 
 
 def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any) -> Trainer:
@@ -25,23 +31,55 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         cfg: the composed config.
         callbacks: see `build_callbacks`.
         options: more arguments of the Trainer, such as `max_steps`.
+
+    Raises:
+        ValueError: settings that do not go together, or a logger whose package is not installed.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no greetings and tips
-    loggers: list[Logger] = [build(node) for node in (cfg.logger or {}).values()]
-    settings: dict[str, Any] = {"strategy": _strategy(cfg), **options}
+    strategy = _strategy(cfg)
+    callbacks = [*callbacks, ResumedSchedule()]
+    if cfg.trainer.strategy == "ddp_spawn":
+        settings: Any = OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
+        callbacks.append(SpawnedLog(settings))
+    plugins = [*map(build, cfg.trainer.get("plugins") or []), CompleteCheckpoints()]
+    if cfg.trainer.sync_batchnorm:
+        plugins.append(SyncTrainedBatchNorm())
     stay_together()
-    return build(
+    trainer: Trainer = build(
         cfg.trainer,
         _target_=f"{RunTrainer.__module__}.{RunTrainer.__name__}",
-        callbacks=[*callbacks, ResumedSchedule()],
-        logger=loggers or False,
-        plugins=[*map(build, cfg.trainer.get("plugins") or []), CompleteCheckpoints()],
+        callbacks=callbacks,
+        logger=build_loggers(cfg) or False,
+        plugins=plugins,
         default_root_dir=cfg.output,
         use_distributed_sampler=False,  # data/sampler.py shares out, without repeating an image
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        **settings,
+        **{"strategy": strategy, "sync_batchnorm": False, **options},
     )
+    if cfg.trainer.sync_batchnorm and isinstance(trainer.accelerator, CPUAccelerator):
+        raise ValueError("trainer.sync_batchnorm=true needs GPUs: torch has no such batch norm for the CPU")
+    return trainer
+
+
+def build_loggers(cfg: DictConfig) -> list[Logger]:
+    """The loggers of `cfg.logger`, none if that is null.
+
+    Raises:
+        ValueError: the package of one is not installed; says which.
+    """
+    loggers = []
+    for name, node in (cfg.get("logger") or {}).items():
+        try:
+            loggers.append(build(node))
+        except (InstantiationException, ImportError) as error:
+            cause = error.__cause__ if isinstance(error, InstantiationException) else error
+            if not isinstance(cause, ImportError):
+                raise
+            raise ValueError(
+                f"logger={name} needs a package that is not installed: pip install 'yolact-pl[{name}]'"
+            ) from error
+    return loggers
 
 
 def build_callbacks(cfg: DictConfig) -> dict[str, Callback]:
@@ -57,9 +95,11 @@ def num_processes(trainer: Trainer) -> int:
 def _strategy(cfg: DictConfig) -> Any:
     """`auto`, but DDP does not copy buffers in every pass: a validation with unequal shares would hang."""
     strategy = cfg.trainer.strategy
-    if strategy not in ("auto", "ddp"):
+    if strategy == "fsdp":
+        return ShardedStrategy()
+    if strategy not in ("auto", "ddp", "ddp_spawn"):
         return strategy if isinstance(strategy, str) else build(strategy)
-    several = strategy == "ddp" or cfg.trainer.num_nodes > 1 or cfg.trainer.devices not in (1, "1", [0])
+    several = strategy != "auto" or cfg.trainer.num_nodes > 1 or cfg.trainer.devices not in (1, "1", [0])
     if not several:
         return "auto"
     known = inspect.signature(DistributedDataParallel).parameters
@@ -67,4 +107,4 @@ def _strategy(cfg: DictConfig) -> Any:
         "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     )  # the older name
     options: dict[str, Any] = {copying: False, "gradient_as_bucket_view": True}
-    return DDPStrategy(**options)
+    return DDPStrategy(start_method="spawn" if strategy == "ddp_spawn" else "popen", **options)

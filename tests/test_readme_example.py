@@ -1,0 +1,82 @@
+"""The Python examples of README.md and docs/library.md run as they stand, but for the checkpoint's name."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.tasks.conftest import TINY, compose_config
+from yolact_pl.checkpoints.description import ENTRY
+from yolact_pl.tasks.build import build_network, describe
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+CHECKPOINT = re.compile(r"(?<=yolact_pl\.load\()\"[^\"]+\"")
+CLASSES = ("disc", "star", "ring")
+
+
+def examples(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of an untrained network that sees stars everywhere."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("readme")
+    cfg = compose_config(TINY, folder)
+    network = build_network(cfg, len(CLASSES), pretrained=False)
+    bias = network.head.class_logits.bias
+    assert isinstance(bias, torch.Tensor)
+    with torch.no_grad():
+        bias.view(-1, 1 + len(CLASSES))[:, 2] += 3
+    data: Any = SimpleNamespace(num_classes=len(CLASSES), classes=CLASSES, category_ids=(1, 2, 3))
+    state = {f"network.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": state, ENTRY: describe(cfg, data)}, folder / "tiny.ckpt")
+    return folder / "tiny.ckpt"
+
+
+def run_blocks(
+    blocks: list[str], checkpoint: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Any], str]:
+    """Run them one after the other where there is a photo; gives their variables and what they printed."""
+    pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "photo.jpg")
+    monkeypatch.chdir(folder)
+    variables: dict[str, Any] = {}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for block in blocks:
+            exec(CHECKPOINT.sub(lambda match: repr(str(checkpoint)), block), variables)
+    return variables, printed.getvalue()
+
+
+def test_the_readme_s_example(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [block for block in examples(ROOT / "README.md") if "yolact_pl.load" in block]
+    assert blocks, "README.md has no example of the library"
+    assert all(CHECKPOINT.search(block) for block in blocks)
+    result, printed = run_blocks(blocks, checkpoint, tmp_path, monkeypatch)
+    assert set(result["detections"].names) == {"star"}
+    assert "star" in printed
+    assert result["picture"].shape == (120, 160, 3)
+
+
+def test_the_library_s_page(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = examples(ROOT / "docs" / "library.md")
+    assert len(blocks) >= 6
+    result, _ = run_blocks(blocks, checkpoint, tmp_path, monkeypatch)
+    count = len(result["detections"])
+    assert count > 0
+    assert len(result["rows"]) == len(result["outlines"]) == len(result["area"]) == count
+    assert [found.size for found in result["several"]] == [(120, 160), (120, 160), (300, 400)]
+    assert len(result["sure"]) <= 5
+    assert set(result["only"].names) <= {"disc"}
+    assert result["counts"] == [count, count]
+    assert (tmp_path / "drawn.png").exists()

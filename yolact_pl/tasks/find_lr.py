@@ -1,0 +1,24 @@
+"""task=find_lr"""
+
+import torch
+from omegaconf import DictConfig
+
+from yolact_pl.tasks.fine_tune import network_to_train
+from yolact_pl.tasks.missing_data import check_data
+from yolact_pl.tasks.training_data import training_data
+from yolact_pl.tasks.tuning import AUTO, find_batch_size, find_learning_rate
+
+
+def run(cfg: DictConfig) -> float:
+    """Try rising learning rates on the network and data of `task=train`, and give the `schedule.lr` to use.
+
+    Raises:
+        ValueError: data or weights that can't be trained on, or a loss that falls at no rate.
+    """
+    data = training_data(cfg)
+    check_data(data, cfg, "fit")
+    torch.manual_seed(cfg.seed)
+    network = network_to_train(cfg, data.classes)
+    if cfg.dataset.batch_size == AUTO:
+        data.batch_size = find_batch_size(cfg, data, network)
+    return find_learning_rate(cfg, data, network)
