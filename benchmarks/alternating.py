@@ -21,7 +21,7 @@ class Row(NamedTuple):
 def alternate(
     variants: dict[str, Callable[[], object]], *, repeats: int, warmup: int = 2, device: str = "cpu"
 ) -> dict[str, float]:
-    """Median milliseconds of a call of each variant; a round calls each once, the first rounds do not count."""
+    """Median milliseconds of each variant; a round calls each once, `warmup` rounds do not count."""
     times: dict[str, list[float]] = {name: [] for name in variants}
     for repeat in range(warmup + repeats):
         for name, run in variants.items():
@@ -58,4 +58,4 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 def _wait_for(device: str) -> None:
     if device != "cpu":
-        torch.accelerator.synchronize()
+        getattr(torch, device.partition(":")[0]).synchronize()
