@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from setuptools.config.pyprojecttoml import load_file
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("yolact_pl", "ops", "hydra_plugins")
@@ -26,7 +27,10 @@ def name_of(requirement: str) -> str:
 
 def declared() -> set[str]:
     """What the installation asks for, optional extras for users included."""
-    return {name_of(line) for line in requires("yolact-pl") or [] if 'extra == "dev"' not in line}
+    project = load_file(ROOT / "pyproject.toml")["project"]
+    extras = project["optional-dependencies"]
+    groups = [project["dependencies"], *(extras[name] for name in extras if name != "dev")]
+    return {name_of(line) for group in groups for line in group}
 
 
 def test_every_import_is_declared() -> None:

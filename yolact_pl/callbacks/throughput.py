@@ -8,6 +8,9 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from yolact_pl.structures import Batch
 
+SECONDS = 1.0
+"""Over how long it is measured at least."""
+
 
 class Throughput(Callback):
     """Logs `images_per_second` over all devices, waiting for data included, validation not."""
@@ -33,6 +36,6 @@ class Throughput(Callback):
             return
         self._images += self._total_batch
         seconds = time.perf_counter() - self._since
-        if seconds >= 1.0:
+        if seconds >= SECONDS:
             pl_module.log("images_per_second", self._images / seconds, batch_size=1)
             self._since, self._images = time.perf_counter(), 0
