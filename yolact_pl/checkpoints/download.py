@@ -30,11 +30,12 @@ def is_published(source: str | Path) -> bool:
     return str(source) in PUBLISHED_FILES and not Path(source).is_file()
 
 
-def fetch(name: str) -> Path:
+def fetch(name: str, *, otherwise: str = "give the path of a local file instead of the name") -> Path:
     """The file of published weights, fetched to the cache folder the first time.
 
     Args:
         name: see `PUBLISHED_FILES`.
+        otherwise: what else the user can do where it cannot be fetched, for the error.
 
     Raises:
         CheckpointError: no such name, or the file is not there and cannot be fetched, or was changed since.
@@ -42,7 +43,7 @@ def fetch(name: str) -> Path:
     if name not in PUBLISHED_FILES:
         raise CheckpointError(f"no weights are published as {name}; there are {', '.join(PUBLISHED_FILES)}")
     try:
-        return fetch_file(published_url(name), otherwise="give the path of a local file instead of the name")
+        return fetch_file(published_url(name), otherwise=otherwise)
     except DownloadError as error:
         raise CheckpointError(str(error)) from error
 

@@ -39,10 +39,12 @@ def build_network(cfg: DictConfig, num_classes: int, *, pretrained: bool = True)
     """
     backbone = cfg.model.network.backbone
     weights = backbone.get("weights")
+    changes: dict[str, Any] = {}
     if not pretrained:
         changes = {key: value for key, value in without_weights(backbone).items() if backbone[key] != value}
-    else:
-        changes = {"weights": str(fetch(weights))} if weights is not None and is_published(weights) else {}
+    elif weights is not None and is_published(weights):
+        otherwise = "set backbone.weights=<path>, or backbone.weights=null to start from random weights"
+        changes = {"weights": str(fetch(weights, otherwise=otherwise))}
     return build(cfg.model.network, num_classes=num_classes, backbone=changes)
 
 
