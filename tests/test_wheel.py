@@ -15,6 +15,7 @@ from setuptools.config.pyprojecttoml import load_file
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("yolact_pl", "ops", "hydra_plugins")
+PROJECT = load_file(ROOT / "pyproject.toml")["project"]
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -27,9 +28,8 @@ def name_of(requirement: str) -> str:
 
 def declared() -> set[str]:
     """What the installation asks for, optional extras for users included."""
-    project = load_file(ROOT / "pyproject.toml")["project"]
-    extras = project["optional-dependencies"]
-    groups = [project["dependencies"], *(extras[name] for name in extras if name != "dev")]
+    extras = PROJECT["optional-dependencies"]
+    groups = [PROJECT["dependencies"], *(extras[name] for name in extras if name != "dev")]
     return {name_of(line) for group in groups for line in group}
 
 
@@ -51,6 +51,13 @@ def test_every_import_is_declared() -> None:
     missing = {module for module in foreign if not is_declared(module)}
     assert {"torch", "hydra", "cv2"} <= foreign
     assert not missing
+
+
+def test_every_extra_that_is_recommended_exists() -> None:
+    places = [*SOURCES, *ROOT.glob("conf/**/*.yaml"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]
+    recommended = {name for path in places for name in re.findall(r"yolact-pl\[(\w+)\]", path.read_text())}
+    assert {"sweep", "wandb", "mlflow", "slurm", "timm", "convert"} <= recommended
+    assert recommended <= set(PROJECT["optional-dependencies"])
 
 
 @pytest.mark.slow
