@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import compose_config
 from processes import ROOT, TINY, run_command, run_py
+from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from torch import nn
 
 from yolact_pl.models.batch_norm import freeze_batch_norm
@@ -218,11 +219,12 @@ def test_choice_has_its_devices(choice: str, devices: int, tmp_path: Path) -> No
     assert False in (kwargs.get("forward_sync_buffers"), kwargs.get("broadcast_buffers"))
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
-def test_device_that_is_not_there_is_told(data_dir: Path, tmp_path: Path) -> None:
-    end = run_py(tmp_path, "trainer=gpu", "trainer.accelerator=gpu", f"data_dir={data_dir}")
-    assert end.code == 1
-    (sentence,) = [line for line in end.output.splitlines() if line.startswith("error: ")]
-    assert "gpu" in sentence.lower() or "cuda" in sentence.lower()
-    assert "Traceback" not in end.output
+@pytest.mark.parametrize("choice", ["gpu", "mps"])
+@pytest.mark.parametrize("batch_size", ["2", "auto"])
+def test_device_that_is_not_there_is_told(
+    choice: str, batch_size: str, run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for accelerator in (CUDAAccelerator, MPSAccelerator):
+        monkeypatch.setattr(accelerator, "is_available", staticmethod(lambda: False))
+    with pytest.raises(ValueError, match=rf"^trainer\.accelerator={choice}: PyTorch sees no such device"):
+        run_task(tmp_path, f"trainer.accelerator={choice}", f"dataset.batch_size={batch_size}")

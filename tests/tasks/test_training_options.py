@@ -28,6 +28,7 @@ PLAIN_SGD = [
 ]
 """A step moves the weights by the gradient times the rate."""
 SHORT = ["trainer.limit_val_batches=0"]
+BY_EPOCHS = ["trainer.val_check_interval=null"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,11 @@ def checkpoint(folder: Path, name: str = "last.ckpt") -> dict[str, Any]:
 def same(a: dict[str, Tensor], b: dict[str, Tensor], tolerance: float = 0) -> bool:
     assert a.keys() == b.keys()
     return all(torch.allclose(a[name].double(), b[name].double(), rtol=0, atol=tolerance) for name in a)
+
+
+def trained(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without the statistics of batch norm, which each batch changes."""
+    return {name: w for name, w in weights.items() if name.endswith(("weight", "bias"))}
 
 
 @pytest.fixture
@@ -177,13 +183,50 @@ def test_average_is_validated_and_saved_and_goes_on(
     assert a == b
 
 
+def test_accumulated_batches_count_into_the_total_batch(
+    run_task: Run, tmp_path: Path, weights: list[dict[str, Tensor]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """2 batches of 2 are a step of 4: half the steps of a schedule for 2, at twice its rate."""
+    options = [*SHORT, "schedule.max_steps=4", "schedule.warmup_steps=0", "schedule.milestones=[]"]
+    with caplog.at_level(logging.INFO):
+        run_task(tmp_path, *options, "trainer.accumulate_grad_batches=2")
+    assert "scaled to 4: learning rate 0.002" in caplog.text
+    assert logged(tmp_path, "lr-AdamW") == pytest.approx({0: 2e-3, 1: 2e-3})
+    start, *behind = weights  # behind each batch
+    moved = [not same(a, b) for a, b in pairwise([trained(w) for w in (start, *behind)])]
+    assert moved == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "validated"),
+    [
+        (["trainer.val_check_interval=3"], [2, 5, 6]),  # a step's row counts from 0
+        ([*BY_EPOCHS, "trainer.check_val_every_n_epoch=4"], [6]),
+        ([*BY_EPOCHS, "trainer.check_val_every_n_epoch=4", "trainer.max_epochs=1"], [4]),
+    ],
+    ids=["by steps", "by epochs", "epochs run out"],
+)
+def test_last_step_is_validated_and_saved(
+    options: list[str], validated: list[int], run_task: Run, tmp_path: Path
+) -> None:
+    """7 steps, 5 to an epoch."""
+    best = run_task(tmp_path, "schedule.max_steps=7", *options)
+    ap = logged(tmp_path, "val/mask_AP")
+    assert list(ap) == validated
+    assert best == pytest.approx(max(ap.values()))
+    assert (
+        checkpoint(tmp_path)["global_step"] == validated[-1] + 1
+    )  # whether it is better than those before or not
+
+
 def test_early_stopping(run_task: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Weights that stay as they are: the first validation is the best, and two more end the run."""
     options = ["callbacks=early_stopping", "callbacks.early_stopping.patience=2", "schedule.max_steps=9"]
     still = [*PLAIN_SGD, "schedule.lr=1e-30", "model.freeze_bn=true", "trainer.val_check_interval=1"]
     with caplog.at_level(logging.INFO):
         run_task(tmp_path, *options, *still)
-    assert checkpoint(tmp_path)["global_step"] == 1  # the best one, and the last that was saved
+    assert checkpoint(tmp_path, "quickstart_0_1.ckpt")["global_step"] == 1  # the best one
+    assert checkpoint(tmp_path)["global_step"] == 3
     assert sorted(logged(tmp_path)) == [0, 1, 2]
     assert "stopped early after step 3: val/mask_AP has not been better than" in caplog.text
 

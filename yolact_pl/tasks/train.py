@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.hyper_parameters import HyperParameters
 from yolact_pl.callbacks.interrupt import SaveOnInterrupt
+from yolact_pl.callbacks.last_checkpoint import LastCheckpoint
 from yolact_pl.checkpoints.description import (
     CheckpointError,
     check_weights,
@@ -65,11 +66,8 @@ def run(cfg: DictConfig) -> float | None:
     if not data.has_validation:
         if "early_stopping" in callbacks:
             raise ValueError("callbacks=early_stopping needs a validation set, and none is given")
-        callbacks.pop("evaluation", None)
-        if isinstance(callbacks.get("best"), ModelCheckpoint):
-            callbacks["best"] = ModelCheckpoint(
-                Path(cfg.output) / "checkpoints", filename=cfg.callbacks.best.filename, save_last=True
-            )
+        for needless in ("evaluation", "best"):
+            callbacks.pop(needless, None)
     schedule: Schedule = build(cfg.schedule)
     trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
     scaled = schedule.scaled(total_batch_size(data, trainer)).starting_at(step_to_start_at(cfg))
@@ -159,10 +157,12 @@ def _resume_command(cfg: DictConfig) -> str:
 
 def _finish(callbacks: dict[str, Callback]) -> float | None:
     """Say where the best checkpoint is; its mask AP is the result of the run."""
-    best = callbacks.get("best")
-    if not isinstance(best, ModelCheckpoint) or not best.best_model_path:
-        return None
-    score = best_score(best)
-    shown = "" if score is None else f" (mask AP {100 * score:.2f})"
-    rank_zero_only(_log.info)("best checkpoint: %s%s", best.best_model_path, shown)
-    return score
+    best, last = callbacks.get("best"), callbacks.get("last")
+    if isinstance(best, ModelCheckpoint) and best.best_model_path:
+        score = best_score(best)
+        shown = "" if score is None else f" (mask AP {100 * score:.2f})"
+        rank_zero_only(_log.info)("best checkpoint: %s%s", best.best_model_path, shown)
+        return score
+    if isinstance(last, LastCheckpoint):
+        rank_zero_only(_log.info)("last checkpoint: %s", last.path)
+    return None

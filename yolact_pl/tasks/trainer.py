@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
-from pytorch_lightning.accelerators.cpu import CPUAccelerator
+from pytorch_lightning.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
@@ -36,6 +36,7 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         ValueError: settings that do not go together, or a logger whose package is not installed.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no greetings and tips
+    check_accelerator(cfg.trainer.accelerator)
     strategy = _strategy(cfg)
     callbacks = [*callbacks, ResumedSchedule()]
     if cfg.trainer.strategy == "ddp_spawn":
@@ -60,6 +61,20 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
     if cfg.trainer.sync_batchnorm and isinstance(trainer.accelerator, CPUAccelerator):
         raise ValueError("trainer.sync_batchnorm=true needs GPUs: torch has no such batch norm for the CPU")
     return trainer
+
+
+def check_accelerator(name: str) -> None:
+    """Whether the machine has a device of this kind.
+
+    Raises:
+        ValueError: it has none.
+    """
+    cuda, mps = CUDAAccelerator.is_available(), MPSAccelerator.is_available()
+    if not {"gpu": cuda or mps, "cuda": cuda, "mps": mps}.get(name, True):
+        raise ValueError(
+            f"trainer.accelerator={name}: PyTorch sees no such device on this machine; trainer=default takes "
+            "a GPU where there is one, else the CPU"
+        )
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:

@@ -25,6 +25,7 @@ from yolact_pl.models.yolact import Yolact
 from yolact_pl.module import YolactModule
 from yolact_pl.schedule import Schedule
 from yolact_pl.tasks.build import build, describe
+from yolact_pl.tasks.trainer import check_accelerator
 
 _log = logging.getLogger(__name__)
 AUTO = "auto"
@@ -168,6 +169,7 @@ def _check_alone(cfg: DictConfig, key: str) -> None:
 
 def _one_device(cfg: DictConfig) -> Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    check_accelerator(cfg.trainer.accelerator)
     devices = cfg.trainer.devices
     return Trainer(
         accelerator=cfg.trainer.accelerator,
