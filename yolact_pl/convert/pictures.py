@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from yolact_pl.data.annotations import DataError
+from yolact_pl.data.image_file import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _ORIENTATION_TAG = 0x0112
 
 

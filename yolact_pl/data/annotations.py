@@ -18,7 +18,8 @@ __all__ = ["Annotations", "DataError", "read_annotations"]
 logger = logging.getLogger(__name__)
 
 _INT64 = {"low": -(2**63), "high": 2**63 - 1}
-_MAX_AREA = 1e12
+MAX_AREA = 1e12
+"""Square pixels of an object that are believed."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,7 +142,7 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
         "labels": _look_up(table, "category_id", np.array(category_ids), '"categories"'),
         "boxes": boxes,
         "iscrowd": table.flags("iscrowd"),
-        "area": table.numbers("area", np.nan, low=0, high=_MAX_AREA).astype(np.float32),
+        "area": table.numbers("area", np.nan, low=0, high=MAX_AREA).astype(np.float32),
     }
     outlines, dropped_rings = read_segmentations(table, sizes, drops)
     kept = drops.kept

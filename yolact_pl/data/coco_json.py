@@ -107,7 +107,7 @@ class Table:
         for i in _others(values, {str}):
             raise self._wrong(i, key, "text")
         for i, value in enumerate(values):
-            if not value or "\0" in value or not _is_encodable(value):
+            if not is_usable_text(value):
                 raise self._wrong(i, key, "text that is not empty and has no broken characters")
         return values
 
@@ -176,9 +176,12 @@ def _others(values: list[Any], types: set[type]) -> list[int]:
     return [i for i, value in enumerate(values) if type(value) not in types]
 
 
-def _is_encodable(text: str) -> bool:
+def is_usable_text(value: Any) -> bool:
+    """Whether a name is text with at least one character, all of them such as a file can hold."""
+    if type(value) is not str or not value or "\0" in value:
+        return False
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -10,6 +10,9 @@ from PIL import Image, UnidentifiedImageError
 MAX_PIXELS = 178_000_000
 """Larger pictures are refused: decoded they take more than half a gigabyte each."""
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+"""What is taken for a picture where a folder is searched."""
+
 _ORIENTATION_TAG = 0x0112
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 # Palettes, alpha and inks need a conversion that OpenCV leaves out, or does without the colour table.
@@ -48,6 +51,16 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
     Raises:
         ImageError: the file is missing, empty, truncated, no picture, too large, or of another size.
     """
+    pixels, orientation = read_stored(path)
+    return _orient(pixels, orientation, size, path)
+
+
+def read_stored(path: str | Path) -> tuple[np.ndarray, int]:
+    """The pixels as they are stored, uint8 [H, W, 3] RGB, and the EXIF orientation, 1 (upright) to 8.
+
+    Raises:
+        ImageError: as `read_image`, whatever the size.
+    """
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
@@ -58,8 +71,7 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
         raise ImageError(f"{path!r} cannot be read: {error}; correct the file name.") from None
     if not data:
         raise ImageError(f"{path} is empty; replace or remove the file.")
-    pixels, orientation = _decode(data, path)
-    return _orient(pixels, orientation, size, path)
+    return _decode(data, path)
 
 
 def image_pixels(image: Image.Image, name: str) -> np.ndarray:
@@ -73,7 +85,7 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
         ImageError: it is too large, its file damaged, or it has no pixels that can be shown.
     """
     _check_header(image, name)
-    return _apply_orientation(_decode_pillow(image, name), _orientation(image))
+    return turn_upright(_decode_pillow(image, name), _orientation(image))
 
 
 def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
@@ -171,7 +183,7 @@ def _orient(
     stored = pixels.shape[:2]
     upright = stored if orientation < 5 else stored[::-1]
     if size is None or upright == tuple(size):
-        return _apply_orientation(pixels, orientation)
+        return turn_upright(pixels, orientation)
     if stored == tuple(size):
         return pixels
     raise ImageError(
@@ -180,7 +192,8 @@ def _orient(
     )
 
 
-def _apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Stored pixels [H, W, 3] as they are meant to be seen; from orientation 5 on the sides are swapped."""
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

@@ -34,6 +34,22 @@ def read_run_lengths(code: bytes) -> np.ndarray:
     return lengths
 
 
+def read_counts(counts: Any) -> np.ndarray:
+    """The run lengths [R] int64 in the "counts" of a json's RLE object: text, or a list of whole numbers.
+
+    Raises:
+        ValueError: they are of another type, or damaged.
+    """
+    if type(counts) is str:
+        return read_run_lengths(counts.encode("ascii"))
+    if type(counts) is not list or not set(map(type, counts)) <= {int}:
+        raise ValueError("the counts of a run-length code must be text or whole numbers")
+    try:
+        return np.array(counts, np.int64)
+    except OverflowError:
+        raise ValueError("the run-length code is damaged") from None
+
+
 def compress(lengths: list[int], size: tuple[int, int]) -> bytes:
     """Run lengths, background first and adding up to height x width, as a compressed code."""
     return _mask_api.frPyObjects({"size": list(size), "counts": lengths}, *size)["counts"]

@@ -63,7 +63,7 @@ def read_segmentations(table: Table, sizes: np.ndarray, drops: Drops) -> tuple[O
     for position in np.flatnonzero(~np.isfinite(numbers))[:1]:
         row = owners[np.searchsorted(np.cumsum(lengths), position, side="right")]
         raise _malformed(table, int(row))
-    reasons = _judge_rings(numbers, lengths, sizes[owners])
+    reasons = judge_rings(numbers, lengths, sizes[owners])
 
     good = reasons == 0
     has_good = np.zeros(len(table), bool)
@@ -126,15 +126,8 @@ def _read_code(segmentation: dict[str, Any], size: tuple[int, int]) -> bytes | R
         return Reason.OTHER_SIZE
     counts = segmentation.get("counts")
     try:
-        if type(counts) is str:
-            code = counts.encode("ascii")
-            lengths = rle.read_run_lengths(code)
-        elif type(counts) is list and set(map(type, counts)) <= {int}:
-            code = None
-            lengths = np.array(counts, np.int64)
-        else:
-            return Reason.DAMAGED_RLE
-    except (ValueError, OverflowError):
+        lengths = rle.read_counts(counts)
+    except ValueError:
         return Reason.DAMAGED_RLE
     # pycocotools writes as far as the lengths say, also behind the end of the mask.
     pixels = size[0] * size[1]
@@ -142,11 +135,17 @@ def _read_code(segmentation: dict[str, Any], size: tuple[int, int]) -> bytes | R
         return Reason.DAMAGED_RLE
     if not lengths[1::2].any():
         return Reason.EMPTY_RLE
-    return rle.compress(lengths.tolist(), size) if code is None else code
+    return counts.encode("ascii") if type(counts) is str else rle.compress(lengths.tolist(), size)
 
 
-def _judge_rings(numbers: np.ndarray, lengths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Why each ring cannot be used, [rings] int8; 0 if it can."""
+def judge_rings(numbers: np.ndarray, lengths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Why each ring cannot be used, [rings] int8 of `Reason`; 0 if it can.
+
+    Args:
+        numbers: float64, the coordinates x1, y1, x2, y2, ... of all rings.
+        lengths: [rings] int64, how many of them belong to each.
+        sizes: [rings, 2] height and width of the image of each; NaN where unknown.
+    """
     reasons = np.zeros(len(lengths), np.int8)
     reasons[lengths % 2 == 1] = Reason.ODD_COORDINATES
     reasons[lengths < 6] = Reason.FEW_POINTS

@@ -4,12 +4,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from yolact_pl.data.image_file import is_file
+from yolact_pl.data.image_file import IMAGE_SUFFIXES, is_file
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
-
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 
 
 class Folders:
@@ -81,6 +79,6 @@ def check_listed(sets: Sequence[CocoSet], folders: Folders) -> Iterator[Finding]
                 names.add(last.lower())
     for folder, (split, names) in used.items():
         for name in sorted(set(folders.listed(folder).values())):
-            if name.lower() not in names and name.lower().endswith(PICTURE_ENDINGS):
+            if name.lower() not in names and name.lower().endswith(IMAGE_SUFFIXES):
                 detail = f"{shown(name)} in {folder}"
                 yield Finding(Kind.FILE_NOT_LISTED, split, detail)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from yolact_pl.data.annotations import MAX_AREA
 from yolact_pl.doctor.boxes import boxes_agree, clip_boxes
-from yolact_pl.doctor.check_lists import MAX_AREA
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.columns import is_not_finite
 from yolact_pl.doctor.findings import Finding, shown

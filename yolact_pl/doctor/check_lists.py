@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from yolact_pl.data.annotations import MAX_AREA
+from yolact_pl.data.coco_json import is_usable_text
 from yolact_pl.data.image_file import MAX_PIXELS
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.columns import INT64, column, is_not_finite, rows_not_whole, rows_repeated
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
-
-MAX_AREA = 1e12
-"""Square pixels: what training takes."""
 
 
 def check_categories(coco_set: CocoSet) -> Iterator[Finding]:
@@ -35,7 +34,7 @@ def check_categories(coco_set: CocoSet) -> Iterator[Finding]:
 def _check_names(split: str, names: list[Any], ids: list[Any]) -> Iterator[Finding]:
     usable = []
     for row, name in enumerate(names):
-        sound = type(name) is str and name != "" and "\0" not in name and _is_encodable(name)
+        sound = is_usable_text(name)
         usable.append(name if sound else None)
         if not sound:
             yield Finding(Kind.CATEGORY_NAME_INVALID, split, f"the name is {shown(name)}", category=row)
@@ -46,10 +45,6 @@ def _check_names(split: str, names: list[Any], ids: list[Any]) -> Iterator[Findi
         first = same.get(row, first)
         detail = f"{shown(names[row])}, and {shown(names[first])} is category {shown(ids[first])}"
         yield Finding(kind, split, detail, category=row)
-
-
-def _is_encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def check_images(coco_set: CocoSet) -> Iterator[Finding]:

@@ -33,7 +33,9 @@ def check_pair(
         if same is None and file is not None:
             same = files.get(file)
         if same is not None:
-            detail = f"it is image {shown(train.images[same].get('id'))}, {train.names[same]}, in training"
+            detail = (
+                f"it is image {shown(train.images[same].get('id'))}, {shown(train.names[same])}, in training"
+            )
             yield Finding(Kind.PICTURE_IN_BOTH, val.split, detail, image=row)
 
 

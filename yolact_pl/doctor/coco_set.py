@@ -2,17 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolact_pl.data.coco_json import DataError, json_type, load_json, no_garbage_collection
+from yolact_pl.data.coco_json import DataError, is_usable_text, json_type, load_json, no_garbage_collection
 from yolact_pl.data.image_file import MAX_PIXELS
 from yolact_pl.doctor.columns import column, finite_boxes, finite_numbers, look_up, rows_not_whole
 from yolact_pl.doctor.findings import Finding
 from yolact_pl.doctor.kinds import Kind
 
 Rows = list[dict[str, Any]]
+
+
+class SetPaths(NamedTuple):
+    """What a set is read from."""
+
+    split: str
+    """"train" or "val"."""
+    json: Path
+    images: Path | None
+    """The folder of the image files, if it is known."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,7 +32,9 @@ class CocoSet:
     split: str
     """"train" or "val"."""
     path: Path
+    """The annotation file."""
     folder: Path | None
+    """Of the image files."""
     content: dict[str, Any]
     """The whole file; empty if it cannot be read."""
     images: Rows
@@ -57,8 +69,9 @@ class CocoSet:
 
 
 @no_garbage_collection()
-def read_set(split: str, path: Path, folder: Path | None) -> tuple[CocoSet, list[Finding]]:
+def read_set(paths: SetPaths) -> tuple[CocoSet, list[Finding]]:
     """Read a COCO file; findings are those about the file as a whole and its three lists."""
+    split, path, folder = paths
     findings = []
     content: dict[str, Any] = {}
     try:
@@ -78,7 +91,7 @@ def read_set(split: str, path: Path, folder: Path | None) -> tuple[CocoSet, list
         images=images,
         annotations=annotations,
         categories=categories,
-        names=[_usable_name(value) for value in column(images, "file_name")],
+        names=[name if is_usable_text(name) else None for name in column(images, "file_name")],
         sizes=_sizes(images),
         image_of=image_of,
         category_of=category_of,
@@ -130,13 +143,3 @@ def _sizes(images: Rows) -> np.ndarray:
         sizes[:, side] = values
     sizes[np.isnan(sizes).any(axis=1) | (sizes.prod(axis=1) > MAX_PIXELS)] = np.nan
     return sizes
-
-
-def _usable_name(value: Any) -> str | None:
-    if type(value) is not str or not value or "\0" in value:
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return None
-    return value

@@ -11,8 +11,6 @@ from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.fix_geometry import box_of_mask, fitting_code, scaled, without_parts
 from yolact_pl.doctor.kinds import Kind
 
-_SUSPICIOUS = {Kind.FILE_MISSING, Kind.FILE_UNREADABLE, Kind.IMAGE_UNKNOWN, Kind.CATEGORY_UNKNOWN}
-"""If more than half of all entries have this, the folder or the file is the wrong one: nothing is removed."""
 _REMOVED_IMAGE = {Kind.FILE_NAME_INVALID, Kind.FILE_MISSING, Kind.FILE_UNREADABLE}
 _REMOVED_ANNOTATION = {
     Kind.IMAGE_UNKNOWN,
@@ -26,6 +24,8 @@ _REMOVED_ANNOTATION = {
     Kind.RLE_DAMAGED,
     Kind.RLE_EMPTY,
 }
+_SUSPICIOUS = _REMOVED_IMAGE | _REMOVED_ANNOTATION - {Kind.ANNOTATION_DOUBLE}
+"""If more than half of all entries have this, it is no accident of a few: nothing is removed."""
 _BOX_FROM_MASK = {
     Kind.BOX_INVALID,
     Kind.BOX_EMPTY,

@@ -11,15 +11,12 @@ from yolact_pl.doctor.check_files import Folders, check_files, check_listed
 from yolact_pl.doctor.check_geometry import check_boxes, check_masks
 from yolact_pl.doctor.check_lists import check_categories, check_entries, check_images
 from yolact_pl.doctor.check_pair import check_classes, check_pair
-from yolact_pl.doctor.coco_set import CocoSet, read_set
+from yolact_pl.doctor.coco_set import CocoSet, SetPaths, read_set
 from yolact_pl.doctor.findings import Finding
 from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.masks import Masks, measure_masks
 from yolact_pl.doctor.pictures import Picture, check_pictures, look_at_pictures
 from yolact_pl.doctor.statistics import Statistics, count
-
-SetFiles = tuple[str, Path, Path | None]
-"""Split, annotation file and images folder."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,41 +46,40 @@ class Examination:
         """How many findings are so bad."""
         return sum(finding.kind.severity is severity for finding in self.findings)
 
-    def of(self, finding: Finding) -> CocoSet:
-        """The set that a finding is about."""
-        return next(part.coco_set for part in self.sets if part.coco_set.split == finding.split)
+    def part(self, split: str) -> Examined:
+        """The set to train on or to validate with, and what is known of it."""
+        return next(part for part in self.sets if part.coco_set.split == split)
 
 
-def examine(files: Sequence[SetFiles], *, known: dict[Path, Picture] | None) -> Examination:
+def examine(sets: Sequence[SetPaths], *, opened: dict[Path, Picture] | None) -> Examination:
     """Find everything that is wrong.
 
     Args:
-        files: ("train" or "val", annotation file, images folder), at most one each, "train" first.
-        known: pictures by file that have been opened before; all others are opened and added. None: no
+        sets: one, or the one to train on and the one to validate with.
+        opened: pictures by file that have been opened before; all others are opened and added. None: no
             image file is opened, only its existence is checked.
     """
     folders = Folders()
-    sets: list[Examined] = []
+    parts: list[Examined] = []
     findings: list[Finding] = []
-    for split, path, folder in files:
-        examined, found = _examine(split, path, folder, folders, known)
-        sets.append(examined)
+    for paths in sets:
+        part, found = _examine(paths, folders, opened)
+        parts.append(part)
         findings += found
-    coco_sets = [examined.coco_set for examined in sets]
-    findings += check_listed(coco_sets, folders)
-    if len(sets) == 2:
-        train, val = coco_sets
-        findings += check_pair(train, val, (sets[0].pictures, sets[1].pictures))
-    return Examination(sets, findings)
+    findings += check_listed([part.coco_set for part in parts], folders)
+    if len(parts) == 2:
+        train, val = parts
+        findings += check_pair(train.coco_set, val.coco_set, (train.pictures, val.pictures))
+    return Examination(parts, findings)
 
 
 @no_garbage_collection()
 def _examine(
-    split: str, path: Path, folder: Path | None, folders: Folders, known: dict[Path, Picture] | None
+    paths: SetPaths, folders: Folders, opened: dict[Path, Picture] | None
 ) -> tuple[Examined, list[Finding]]:
-    coco_set, findings = read_set(split, path, folder)
+    coco_set, findings = read_set(paths)
     masks = measure_masks(coco_set)
-    pictures = {} if known is None else look_at_pictures(coco_set, folders, known)
+    pictures = {} if opened is None else look_at_pictures(coco_set, folders, opened)
     findings += chain(
         check_files(coco_set, folders),
         check_pictures(coco_set, pictures),

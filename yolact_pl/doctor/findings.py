@@ -37,12 +37,20 @@ def count_kinds(findings: Iterable[Finding]) -> dict[Kind, dict[str, int]]:
 
 
 def shown(value: Any, length: int = 60) -> str:
-    """A value of a json file in a report: short, in one line, without characters that no file takes."""
+    """A value of a json file in a report: short and in one line; text is quoted."""
     if isinstance(value, dict | list):
         text = str(value) if len(value) <= 6 and not any(map(_is_nested, value)) else f"a {json_type(value)}"
     else:
-        text = repr(value) if isinstance(value, str) else str(value)
-    text = text.encode("utf-8", "backslashreplace").decode()
+        text = repr(value)
+    return _cut(text, length)
+
+
+def shown_name(name: str, length: int = 200) -> str:
+    """A name in a report without quotes, in one line and short."""
+    return _cut("".join(one if one.isprintable() else repr(one)[1:-1] for one in name), length)
+
+
+def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.correction import correct
 from yolact_pl.doctor.draft import Change
-from yolact_pl.doctor.examination import Examination, SetFiles, examine
+from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.pictures import Picture
 
 _PASSES = 3
@@ -12,14 +13,14 @@ _PASSES = 3
 
 
 def write_corrected(
-    examination: Examination, folder: Path, *, known: dict[Path, Picture] | None
+    examination: Examination, folder: Path, *, opened: dict[Path, Picture] | None
 ) -> tuple[list[Change], Examination]:
     """Write a corrected copy of each annotation file that needs one; the file itself is not touched.
 
     Args:
         examination: what to correct.
         folder: where to write `NAME_corrected.json`.
-        known: as in `examine`.
+        opened: as in `examine`.
 
     Returns:
         All changes, and the examination of the copies, or of the file itself where there is no copy.
@@ -28,22 +29,22 @@ def write_corrected(
     copies = _copies(examination, folder)
     for _ in range(_PASSES):
         before = len(changes)
-        files = [_write_copy(examination, split, copies[split], changes) for split in copies]
+        sets = [_write_copy(examination, split, copy, changes) for split, copy in copies.items()]
         if len(changes) == before:
             break
-        examination = examine(files, known=known)
+        examination = examine(sets, opened=opened)
     return changes, examination
 
 
-def _write_copy(examination: Examination, split: str, copy: Path, changes: list[Change]) -> SetFiles:
-    """Write the copy of one split if there is something to correct; the files that count now."""
-    part = next(part for part in examination.sets if part.coco_set.split == split)
+def _write_copy(examination: Examination, split: str, copy: Path, changes: list[Change]) -> SetPaths:
+    """Write the copy of one split if there is something to correct; what the split is read from now."""
+    part = examination.part(split)
     draft = correct(part, [finding for finding in examination.findings if finding.split == split])
     made = draft.changes(copy)
     if made:
         draft.write(copy)
         changes += made
-    return split, copy if made else part.coco_set.path, part.coco_set.folder
+    return SetPaths(split, copy if made else part.coco_set.path, part.coco_set.folder)
 
 
 def _copies(examination: Examination, folder: Path) -> dict[str, Path]:

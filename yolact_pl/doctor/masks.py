@@ -111,8 +111,7 @@ def _ring_findings(
 ) -> Iterator[Finding]:
     first = np.cumsum(counts) - counts
     for ring in np.flatnonzero(measured.problems).tolist():
-        kind = PROBLEMS[measured.problems[ring]]
-        assert kind is not None
+        kind = PROBLEMS[int(measured.problems[ring])]
         row = int(owners[ring])
         part = ring - int(first[row])
         detail = f"polygon {part + 1} of {counts[row]}: {shown([*rings[ring][:6]])}"

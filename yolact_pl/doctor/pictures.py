@@ -7,16 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
-from yolact_pl.data.image_file import ImageError, read_image
+from yolact_pl.data.image_file import ImageError, read_stored, turn_upright
 from yolact_pl.doctor.check_files import Folders, existing_name
 from yolact_pl.doctor.coco_set import CocoSet
-from yolact_pl.doctor.findings import Finding
+from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
 
-_ORIENTATION = 0x0112  # EXIF
 _MAX_THREADS = 16
 
 
@@ -40,52 +38,43 @@ class Picture:
         return (height, width) if self.orientation < 5 else (width, height)
 
 
-def look_at_pictures(coco_set: CocoSet, folders: Folders, known: dict[Path, Picture]) -> dict[int, Picture]:
-    """The pictures of a set by image row, files that do not exist left out; shows a progress bar.
+def look_at_pictures(coco_set: CocoSet, folders: Folders, opened: dict[Path, Picture]) -> dict[int, Picture]:
+    """The pictures of a set by image row, files that do not exist left out; a terminal shows how far it is.
 
     Args:
         coco_set: with the names of the files.
         folders: that have been listed.
-        known: pictures by file, which are not opened again; those that are opened are added.
+        opened: pictures by file, which are not opened again; all others are added.
     """
     files = {}
     for row, name in enumerate(coco_set.names):
         actual = existing_name(coco_set.folder, name, folders) if name and coco_set.folder else None
         if actual is not None and coco_set.folder is not None:
             files[row] = coco_set.folder / actual
-    unknown = [file for file in dict.fromkeys(files.values()) if file not in known]
-    bar = tqdm(total=len(unknown), desc=f"{coco_set.split} images", unit="image", leave=False)
-    with bar, ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as threads:
-        for file, picture in zip(unknown, threads.map(look_at, unknown), strict=True):
-            known[file] = picture
-            bar.update()
-    return {row: known[file] for row, file in files.items()}
+    unopened = [file for file in dict.fromkeys(files.values()) if file not in opened]
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as threads:
+        pictures = tqdm(
+            threads.map(look_at, unopened),
+            f"images of {coco_set.split}",
+            len(unopened),
+            unit="image",
+            leave=False,
+            disable=None if unopened else True,  # None: only shown in a terminal
+        )
+        opened.update(zip(unopened, pictures, strict=True))
+    return {row: opened[file] for row, file in files.items()}
 
 
 def look_at(path: Path) -> Picture:
     """Decode a file; a problem is part of the result."""
     try:
-        pixels = read_image(path)
+        stored, orientation = read_stored(path)
     except ImageError as error:
         return Picture((0, 0), problem=str(error))
+    pixels = turn_upright(stored, orientation)
     digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
     digest.update(pixels.data)
-    return Picture((pixels.shape[0], pixels.shape[1]), _orientation(path), digest.digest())
-
-
-def _orientation(path: Path) -> int:
-    try:
-        with Image.open(path) as image:
-            if image.format == "PNG" and not _has_exif(path.read_bytes()):
-                return 1  # Pillow would decode all pixels to find out
-            value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # Pillow's parsers raise anything; the pixels could be read
-        return 1
-    return value if value in range(1, 9) else 1
-
-
-def _has_exif(png: bytes) -> bool:
-    return b"eXIf" in png or b"Raw profile type" in png
+    return Picture((pixels.shape[0], pixels.shape[1]), orientation, digest.digest())
 
 
 def check_pictures(coco_set: CocoSet, pictures: dict[int, Picture]) -> Iterator[Finding]:
@@ -99,7 +88,7 @@ def check_pictures(coco_set: CocoSet, pictures: dict[int, Picture]) -> Iterator[
         yield from _check_size(coco_set, row, picture)
         first = seen.setdefault(picture.digest, row)
         if coco_set.names[first] != coco_set.names[row]:
-            detail = f"{coco_set.names[first]} shows the same"
+            detail = f"{shown(coco_set.names[first])} shows the same"
             yield Finding(Kind.PICTURE_DOUBLE, split, detail, image=row)
 
 

@@ -1,12 +1,12 @@
 """Where a finding is, in the ids and names of the files."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.examination import Examination
-from yolact_pl.doctor.findings import Finding, shown
+from yolact_pl.doctor.findings import Finding, shown, shown_name
 from yolact_pl.evaluation.report import atomic_file
 
 
@@ -28,17 +28,24 @@ class Place:
 def place_of(coco_set: CocoSet, finding: Finding) -> Place:
     """Image, annotation and category that a finding is about."""
     image = image_row(coco_set, finding)
-    annotation_id = image_id = file_name = category_id = ""
+    place = Place() if image is None else place_of_image(coco_set, image)
     if finding.annotation is not None:
         entry = coco_set.annotations[finding.annotation]
-        annotation_id = _name(entry.get("id"), finding.annotation)
-        image_id = shown(entry.get("image_id"))
-    if image is not None:
-        image_id = _name(coco_set.images[image].get("id"), image)
-        file_name = shown(coco_set.names[image], 200).strip("'\"") if coco_set.names[image] else ""
+        place = replace(
+            place,
+            annotation_id=_name(entry.get("id"), finding.annotation),
+            image_id=place.image_id or shown(entry.get("image_id")),
+        )
     if finding.category is not None:
-        category_id = _name(coco_set.categories[finding.category].get("id"), finding.category)
-    return Place(image_id, file_name, annotation_id, category_id)
+        name = _name(coco_set.categories[finding.category].get("id"), finding.category)
+        place = replace(place, category_id=name)
+    return place
+
+
+def place_of_image(coco_set: CocoSet, row: int) -> Place:
+    """An image of the list."""
+    name = coco_set.names[row]
+    return Place(_name(coco_set.images[row].get("id"), row), "" if name is None else shown_name(name))
 
 
 def image_row(coco_set: CocoSet, finding: Finding) -> int | None:
@@ -57,11 +64,11 @@ def write_csv(path: Path, examination: Examination) -> None:
             ["severity", "kind", "json", "annotation_id", "image_id", "file_name", "category_id", "detail"]
         )
         for finding in examination.findings:
-            coco_set = examination.of(finding)
+            coco_set = examination.part(finding.split).coco_set
             place = place_of(coco_set, finding)
             writer.writerow(
                 [
-                    finding.kind.severity.value,
+                    finding.kind.severity.word,
                     finding.kind.slug,
                     coco_set.path,
                     place.annotation_id,

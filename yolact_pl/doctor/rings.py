@@ -5,18 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from yolact_pl.data.drops import Reason
+from yolact_pl.data.segmentations import judge_rings, starts
 from yolact_pl.doctor.kinds import Kind
 
 _CHUNK = 1_000_000  # coordinates measured at once: enough for numpy, and little memory
-PROBLEMS = (
-    None,
-    Kind.POLYGON_ODD,
-    Kind.POLYGON_FEW_POINTS,
-    Kind.NOT_FINITE,
-    Kind.POLYGON_FAR,
-    Kind.POLYGON_FLAT,
-)
-ODD, FEW, NOT_FINITE, FAR, FLAT = range(1, len(PROBLEMS))
+NOT_FINITE, FLAT = len(Reason) + 1, len(Reason) + 2
+"""What is wrong with a polygon beside what training leaves it out for."""
+PROBLEMS: dict[int, Kind] = {
+    Reason.ODD_COORDINATES: Kind.POLYGON_ODD,
+    Reason.FEW_POINTS: Kind.POLYGON_FEW_POINTS,
+    Reason.FAR_OUTSIDE: Kind.POLYGON_FAR,
+    NOT_FINITE: Kind.NOT_FINITE,
+    FLAT: Kind.POLYGON_FLAT,
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,7 +26,7 @@ class Rings:
     """What is known of R polygons."""
 
     problems: np.ndarray
-    """[R] int8 into `PROBLEMS`."""
+    """[R] int8, keys of `PROBLEMS`; 0 for none."""
     bounds: np.ndarray
     """[R, 4] float64 xyxy, NaN where there is none."""
     areas: np.ndarray
@@ -36,18 +38,14 @@ def measure_rings(rings: list[array], sizes: np.ndarray) -> Rings:
     count = len(rings)
     lengths = np.fromiter(map(len, rings), np.int64, count)
     measured = Rings(np.zeros(count, np.int8), np.full((count, 4), np.nan), np.full(count, np.nan))
-    measured.problems[lengths % 2 == 1] = ODD
-    measured.problems[lengths < 6] = FEW
-    whole = np.flatnonzero(measured.problems == 0)
-    ends = np.cumsum(lengths[whole])
-    cuts = np.searchsorted(ends, np.arange(_CHUNK, ends[-1] if len(ends) else 0, _CHUNK))
-    for chosen in np.split(whole, np.unique(cuts)):
+    ends = np.cumsum(lengths)
+    cuts = np.searchsorted(ends, np.arange(_CHUNK, ends[-1] if count else 0, _CHUNK))
+    for chosen in np.split(np.arange(count), np.unique(cuts)):
         if len(chosen):
-            _measure([rings[r] for r in chosen.tolist()], chosen, lengths[chosen] // 2, measured)
-    with np.errstate(invalid="ignore"):
-        # As in training: rasterising takes time and memory in proportion to a polygon's extent.
-        far = (measured.bounds[:, :2] < -sizes[:, ::-1]) | (measured.bounds[:, 2:] > 2 * sizes[:, ::-1])
-        measured.problems[far.any(axis=1) & (measured.problems == 0)] = FAR
+            numbers = np.frombuffer(b"".join(rings[chosen[0] : chosen[-1] + 1]), np.float64)
+            measured.problems[chosen] = judge_rings(numbers, lengths[chosen], sizes[chosen])
+            _measure(numbers, lengths[chosen], chosen, measured)
+    with np.errstate(invalid="ignore", over="ignore"):
         tiny = measured.areas <= 1e-9 * np.prod(measured.bounds[:, 2:] - measured.bounds[:, :2] + 1, axis=1)
     for ring in np.flatnonzero(tiny & (measured.problems == 0)).tolist():
         if _is_flat(np.array(rings[ring]).reshape(-1, 2)):
@@ -55,14 +53,18 @@ def measure_rings(rings: list[array], sizes: np.ndarray) -> Rings:
     return measured
 
 
-def _measure(rings: list[array], places: np.ndarray, lengths: np.ndarray, measured: Rings) -> None:
-    """Bounds and areas of rings of so many points each."""
-    points = np.frombuffer(b"".join(rings), np.float64).reshape(-1, 2)
-    first = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+def _measure(numbers: np.ndarray, lengths: np.ndarray, places: np.ndarray, measured: Rings) -> None:
+    """Bounds and areas of the polygons, of so many numbers each, that consist of points."""
+    whole = (measured.problems[places] == 0) | (measured.problems[places] == Reason.FAR_OUTSIDE)
+    points = numbers[np.repeat(whole, lengths)].reshape(-1, 2)
+    if len(points) == 0:
+        return
+    lengths, places = lengths[whole] // 2, places[whole]
+    first = starts(lengths)[:-1]
     low, high = np.minimum.reduceat(points, first), np.maximum.reduceat(points, first)
-    finite = np.isfinite(low).all(axis=1) & np.isfinite(high).all(axis=1)
-    measured.problems[places[~finite]] = NOT_FINITE
     measured.bounds[places] = np.concatenate((low, high), axis=1)
+    finite = np.isfinite(measured.bounds[places]).all(axis=1)
+    measured.problems[places[~finite]] = NOT_FINITE
     following = np.arange(1, len(points) + 1)
     following[first + lengths - 1] = first
     with np.errstate(invalid="ignore", over="ignore"):
@@ -74,4 +76,9 @@ def _measure(rings: list[array], places: np.ndarray, lengths: np.ndarray, measur
 
 def _is_flat(points: np.ndarray) -> bool:
     """Whether all points lie on one line: a figure of eight has no area by the formula either."""
-    return bool(np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[1] < 1e-6)
+    with np.errstate(invalid="ignore", over="ignore"):
+        x, y = (points - points[0]).T
+        reach = np.hypot(x, y)
+        farthest = reach.argmax()
+        off_line = np.abs(x * y[farthest] - y * x[farthest])
+        return bool((off_line <= 1e-6 * reach[farthest]).all())

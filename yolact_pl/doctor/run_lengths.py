@@ -53,13 +53,9 @@ def _size(size: Any, image_size: tuple[int, int] | None) -> tuple[int, int]:
 
 def _lengths(counts: Any) -> np.ndarray:
     try:
-        if type(counts) is str:
-            return rle.read_run_lengths(counts.encode("ascii"))
-        if type(counts) is list and set(map(type, counts)) <= {int}:
-            return np.array(counts, np.int64)
-    except (ValueError, OverflowError):
+        return rle.read_counts(counts)
+    except ValueError:
         raise CodeProblem(Kind.RLE_DAMAGED, f"the counts are {shown(counts, 30)}") from None
-    raise CodeProblem(Kind.RLE_DAMAGED, f"the counts are {shown(counts, 30)}, not text or whole numbers")
 
 
 def code_bounds(lengths: np.ndarray, height: int) -> list[int]:

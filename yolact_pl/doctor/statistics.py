@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolact_pl.doctor.coco_set import CocoSet
-from yolact_pl.doctor.findings import shown
+from yolact_pl.doctor.findings import shown, shown_name
 from yolact_pl.doctor.masks import Masks
 
 SMALL, LARGE = 32**2, 96**2
@@ -77,7 +77,7 @@ def _classes(coco_set: CocoSet, areas: np.ndarray, instance: np.ndarray) -> list
         of_class = areas[rows][~np.isnan(areas[rows])]
         classes.append(
             ClassStatistics(
-                name=shown(category.get("name")).strip("'"),
+                name=shown_name(name) if type(name := category.get("name")) is str else shown(name),
                 instances=len(rows),
                 images=len(np.unique(coco_set.image_of[rows])),
                 median_area=float(np.median(of_class)) if len(of_class) else float("nan"),

@@ -35,12 +35,19 @@ def _summary(statistics: Statistics) -> dict[str, str]:
         "crowd regions": f"{statistics.crowds:,}",
         "classes": f"{len(statistics.classes):,}",
         "objects per image": f"{objects.mean():.1f}, at most {objects.max()}" if len(objects) else "-",
-        "image widths": f"{sizes[:, 1].min()} to {sizes[:, 1].max()} px" if len(sizes) else "-",
-        "image heights": f"{sizes[:, 0].min()} to {sizes[:, 0].max()} px" if len(sizes) else "-",
+        "image widths": _range(sizes[:, 1]),
+        "image heights": _range(sizes[:, 0]),
         "most frequent size": f"{width} x {height} ({times:,} images)" if times else "-",
         "small / medium / large": f"{small:,} / {medium:,} / {large:,}",
         "median side of an object": sides,
     }
+
+
+def _range(sides: np.ndarray) -> str:
+    if len(sides) == 0:
+        return "-"
+    low, high = sides.min(), sides.max()
+    return f"{low} px" if low == high else f"{low} to {high} px"
 
 
 def class_rows(examination: Examination) -> list[list[str]]:
@@ -71,17 +78,18 @@ def class_rows(examination: Examination) -> list[list[str]]:
 
 
 def finding_rows(examination: Examination) -> list[list[str]]:
-    """How many of each kind there are, and where the first one is."""
+    """How many of each kind there are, whether fix=true corrects them, and where the first one is."""
     first: dict[Kind, Finding] = {}
     for finding in examination.findings:
         first.setdefault(finding.kind, finding)
     splits = [part.coco_set.split for part in examination.sets]
-    rows = [["", "finding", *splits, "meaning", "first one"]]
+    rows = [["", "finding", *splits, "meaning", "fix=true", "first one"]]
     for kind, counts in count_kinds(examination.findings).items():
         finding = first[kind]
-        place = str(place_of(examination.of(finding), finding)) or finding.detail
+        place = str(place_of(examination.part(finding.split).coco_set, finding)) or finding.detail
         numbers = [f"{counts.get(split, 0):,}" for split in splits]
-        rows.append([kind.severity.value, kind.slug, *numbers, kind.meaning, place])
+        fix = "corrects" if kind.fix else "-"
+        rows.append([kind.severity.word, kind.slug, *numbers, kind.meaning, fix, place])
     return rows
 
 
@@ -98,17 +106,17 @@ def text_report(examination: Examination) -> str:
 
 
 def finding_table(examination: Examination) -> str:
-    """The table of findings, and their number."""
+    """The table of findings, their number, and what the severities mean."""
     if not examination.findings:
         return verdict(examination)
-    splits = len(examination.sets)
-    return f"{align(finding_rows(examination), right=range(2, 2 + splits))}\n\n{verdict(examination)}"
+    table = align(finding_rows(examination), right=range(2, 2 + len(examination.sets)))
+    legend = [f"{one.word}: {one.meaning}" for one in Severity if examination.count(one)]
+    return "\n".join([table, "", verdict(examination), *legend])
 
 
 def verdict(examination: Examination) -> str:
     """How many findings there are of each severity."""
-    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
-    counts = [(examination.count(severity), word) for severity, word in words.items()]
+    counts = [(examination.count(severity), severity.word) for severity in Severity]
     found = [f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
     return ", ".join(found) or "nothing was found"
 

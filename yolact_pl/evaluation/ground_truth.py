@@ -85,7 +85,7 @@ def prepare_objects(content: Annotations) -> list[dict[str, Any]]:
                 "category_id": annotation["category_id"],
                 "bbox": annotation["bbox"],
                 "area": float(mask_api.area(segmentation)) if area is None else area,
-                "iscrowd": int(annotation.get("iscrowd", 0)),
+                "iscrowd": int(annotation.get("iscrowd") or 0),
                 "segmentation": segmentation,
             }
         )

@@ -19,6 +19,7 @@ from yolact_pl.data.dataset import TrainDataset
 from yolact_pl.data.window import Window
 from yolact_pl.evaluation.report import atomic_file
 from yolact_pl.tasks.build import build, image_size
+from yolact_pl.tasks.missing_data import check_data
 
 _log = logging.getLogger(__name__)
 _TARGET = "yolact_pl.models.anchors.Anchors"
@@ -37,10 +38,8 @@ def run(cfg: DictConfig) -> None:
         raise ValueError(f"task.generations={generations}: expected 0 or more generations of the search")
     size = image_size(cfg)
     configured = _configured(cfg.model.network.anchors)
-    data: CocoDataModule = build(
-        cfg.dataset, batch_size=1
-    )  # whatever a training has: nothing here depends on it
-    data.check("fit")
+    data: CocoDataModule = build(cfg.dataset, batch_size=1)  # nothing here depends on what a training has
+    check_data(data, cfg, "fit")
     dataset = data.train_dataloader().dataset
     assert isinstance(dataset, TrainDataset)
     objects = objects_of(dataset)

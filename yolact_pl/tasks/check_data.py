@@ -3,24 +3,26 @@
 import csv
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
-from pytorch_lightning.utilities import rank_zero_only
 
+from yolact_pl.data.coco_json import DataError
 from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.draft import Change
-from yolact_pl.doctor.examination import Examination, SetFiles, examine
+from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.findings import count_kinds
 from yolact_pl.doctor.fix import write_corrected
 from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.page import page
 from yolact_pl.doctor.pictures import Picture
 from yolact_pl.doctor.places import write_csv
-from yolact_pl.doctor.quick import quick_check
 from yolact_pl.doctor.text_report import finding_table, text_report, verdict
 from yolact_pl.evaluation.report import atomic_file
 from yolact_pl.tasks.build import build
+from yolact_pl.tasks.missing_data import how_to_fetch
 from yolact_pl.tasks.typed_command import typed_command
 
 _log = logging.getLogger(__name__)
@@ -29,76 +31,68 @@ _FAILING = {
     "warning": (Severity.ERROR, Severity.WARNING),
     "never": (),
 }
+_MAX_CHANGES = 10
 
 
 def run(cfg: DictConfig) -> None:
     """Look for mistakes in the data set of `cfg.dataset`, and report all of them.
 
-    Writes `check_data.html` and `findings.csv` to the output; with `task.fix` also a corrected copy of each
+    Writes `check_data.html` and `findings.csv` to the output; with `cfg.fix` also a corrected copy of each
     annotation file that needs one, and `changes.csv`.
 
     Raises:
-        ValueError: findings as bad as `task.fail_on` are there, with `task.fix` in the corrected copies; no
+        ValueError: findings as bad as `task.fail_on` are there, with `cfg.fix` in the corrected copies; no
             annotation file or a wrong option is given.
     """
-    if cfg.task.fail_on not in _FAILING:
-        raise ValueError(f"task.fail_on={cfg.task.fail_on}: expected {', '.join(_FAILING)}")
-    if not isinstance(cfg.task.examples, int) or cfg.task.examples < 0:
-        raise ValueError(f"task.examples={cfg.task.examples}: expected 0 or more pictures")
+    _check_options(cfg)
     output = Path(cfg.output)
-    files = _files(build(cfg.dataset, batch_size=1))  # whatever a training has: nothing here depends on it
+    sets = _sets(cfg)
     output.mkdir(parents=True, exist_ok=True)
-    known: dict[Path, Picture] | None = {} if cfg.task.images else None
-    examination = left = examine(files, known=known)
+    opened: dict[Path, Picture] | None = {} if cfg.task.images else None
+    examination = left = examine(sets, opened=opened)
     _log.info("%s", text_report(examination))
     write_csv(output / "findings.csv", examination)
     changes: list[Change] = []
-    if cfg.task.fix:
-        changes, left = write_corrected(examination, output, known=known)
+    if cfg.fix:
+        changes, left = write_corrected(examination, output, opened=opened)
         _tell_changes(changes, left, output)
     html = page(examination, changes, left, examples=cfg.task.examples, pictures=cfg.task.images)
     with atomic_file(output / "check_data.html") as file:
         file.write(html)
     _log.info(
-        "\nevery finding in %s, with pictures in %s", output / "findings.csv", output / "check_data.html"
+        "\npictures of it in %s, every finding in %s", output / "check_data.html", output / "findings.csv"
     )
-    _fail(left, _FAILING[cfg.task.fail_on], output, fixed=cfg.task.fix)
+    _fail(left, _FAILING[cfg.task.fail_on], output, fixed=cfg.fix)
 
 
-@rank_zero_only
-def warn_of_mistakes(data: CocoDataModule) -> None:
-    """Log what the quick check finds in the files that a training has read, and how to see all of it."""
-    files = data.sources.files
-    splits = [split for split in ("train", "val") if split in files]
-    if len(splits) == 2 and files["train"][0] == files["val"][0]:
-        splits.pop()  # validated on the training images, on purpose
-    sentences = quick_check(
-        [(data.sources.annotations(split), data.sources.folder(split)) for split in splits]
-    )
-    for sentence in sentences:
-        _log.warning("warning: %s", sentence)
-    if sentences:
-        overrides: dict[str, str | Path | float] = {"task": "check_data", "dataset": "coco_custom"}
-        for split in splits:
-            overrides[f"dataset.{split}_json"], overrides[f"dataset.{split}_images"] = (
-                files[split][0],
-                data.sources.folder(split),
-            )
-        _log.warning("%s shows all", typed_command(overrides))
+def _check_options(cfg: DictConfig) -> None:
+    if cfg.task.fail_on not in _FAILING:
+        raise ValueError(f"task.fail_on={cfg.task.fail_on}: expected {', '.join(_FAILING)}")
+    if not isinstance(cfg.task.examples, int) or cfg.task.examples < 0:
+        raise ValueError(f"task.examples={cfg.task.examples}: expected 0 or more pictures")
+    for key, value in (("fix", cfg.fix), ("task.images", cfg.task.images)):
+        if not isinstance(value, bool):
+            raise ValueError(f"{key}={value}: expected true or false")
 
 
-def _files(data: CocoDataModule) -> list[SetFiles]:
+def _sets(cfg: DictConfig) -> list[SetPaths]:
     """What the config gives."""
+    advice = how_to_fetch(cfg, "fit")
+    if advice is not None:
+        raise DataError(advice)
+    data: CocoDataModule = build(cfg.dataset, batch_size=1)  # nothing here depends on what a training has
     files = data.sources.files
     if not files:
         raise ValueError(
             "task=check_data needs dataset.train_json or dataset.val_json, or dataset.root; give a COCO json "
             "file or the folder of a whole set"
         )
-    return [(split, *files[split]) for split in ("train", "val") if split in files]
+    sets = [SetPaths(split, *files[split]) for split in ("train", "val") if split in files]
+    same = len(sets) == 2 and sets[0].json == sets[1].json  # validated on the training images, on purpose
+    return sets[:1] if same else sets
 
 
-def _tell_changes(changes: list[Change], left: Examination, output: Path) -> None:
+def _tell_changes(changes: Sequence[Change], left: Examination, output: Path) -> None:
     """Say on screen how much was changed where and what is left; all changes are in `changes.csv`."""
     if not changes:
         _log.info("\nnothing was changed: there is nothing that can be corrected without a decision")
@@ -108,20 +102,27 @@ def _tell_changes(changes: list[Change], left: Examination, output: Path) -> Non
         writer.writerow(["corrected_copy", "entry", "change"])
         writer.writerows([change.path, change.entry, change.what] for change in changes)
     for path, count in Counter(change.path for change in changes).items():
-        shown = [f"{change.entry}: {change.what}" for change in changes if change.path == path][:10]
+        shown = [f"{change.entry}: {change.what}" for change in changes if change.path == path][:_MAX_CHANGES]
         more = "\n  ..." if count > len(shown) else ""
         noun = "change" if count == 1 else "changes"
         _log.info("\n%s has %d %s\n  %s%s", path, count, noun, "\n  ".join(shown), more)
     _log.info("\nevery change in %s; what is left:\n%s", output / "changes.csv", finding_table(left))
+    overrides: dict[str, str | Path | float] = {"dataset": "coco_custom"}
+    for coco_set in (part.coco_set for part in left.sets):
+        overrides[f"dataset.{coco_set.split}_json"] = coco_set.path
+        if coco_set.folder is not None:
+            overrides[f"dataset.{coco_set.split}_images"] = coco_set.folder
+    _log.info("\ntrain on it with\n\n    %s", typed_command(overrides))
 
 
 def _fail(examination: Examination, severities: tuple[Severity, ...], output: Path, *, fixed: bool) -> None:
-    kinds = [kind.slug for kind in count_kinds(examination.findings) if kind.severity in severities]
+    kinds = [kind for kind in count_kinds(examination.findings) if kind.severity in severities]
     if not kinds:
         return
-    named = ", ".join(kinds[:5]) + (", ..." if len(kinds) > 5 else "")
-    still = "still has" if fixed else "has"
-    advice = "correct these by hand" if fixed else "correct them, or try task.fix=true"
+    named = ", ".join(kind.slug for kind in kinds[:5]) + (", ..." if len(kinds) > 5 else "")
+    has = "still has" if fixed else "has"
+    fixable = not fixed and any(kind.fix for kind in kinds)
+    advice = "correct them, or let fix=true do it" if fixable else "correct these by hand"
     raise ValueError(
-        f"the data {still} {verdict(examination)} ({named}); see {output / 'check_data.html'} and {advice}."
+        f"the data {has} {verdict(examination)} ({named}); see {output / 'check_data.html'} and {advice}."
     )

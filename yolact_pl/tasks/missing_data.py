@@ -29,17 +29,25 @@ def check_data(data: CocoDataModule, cfg: DictConfig, stage: str) -> None:
     try:
         data.check(stage)
     except DataError as error:
-        missing = _missing_of_published(cfg, stage)
-        if missing is None:
+        advice = how_to_fetch(cfg, stage)
+        if advice is None:
             raise
-        path, name = missing
-        overrides: dict[str, str | Path | float] = {"task": "download", "dataset": name}
-        if cfg.data_dir != "data":
-            overrides["data_dir"] = cfg.data_dir
-        raise DataError(
-            f"{path} does not exist; fetch the data set with `{typed_command(overrides)}`, or give the paths "
-            "of your own one."
-        ) from error
+        raise DataError(advice) from error
+
+
+def how_to_fetch(cfg: DictConfig, stage: str) -> str | None:
+    """The sentence that tells the command, if a stage needs a published data set that is not there."""
+    missing = _missing_of_published(cfg, stage)
+    if missing is None:
+        return None
+    path, name = missing
+    overrides: dict[str, str | Path | float] = {"task": "download", "dataset": name}
+    if cfg.data_dir != "data":
+        overrides["data_dir"] = cfg.data_dir
+    return (
+        f"{path} does not exist; fetch the data set with `{typed_command(overrides)}`, or give the paths "
+        "of your own one."
+    )
 
 
 def _missing_of_published(cfg: DictConfig, stage: str) -> tuple[Path, str] | None:

@@ -20,6 +20,7 @@ from yolact_pl.inference.gallery import thumbnail
 from yolact_pl.inference.sheet import Sheet
 from yolact_pl.structures import Target
 from yolact_pl.tasks.build import build
+from yolact_pl.tasks.missing_data import check_data
 
 _log = logging.getLogger(__name__)
 HATCH = 12
@@ -38,10 +39,8 @@ def run(cfg: DictConfig) -> None:
         value = cfg.task[key]
         if not isinstance(value, int) or not 1 <= value <= largest:
             raise ValueError(f"task.{key}={value}: expected a whole number from 1 to {largest}")
-    data: CocoDataModule = build(
-        cfg.dataset, batch_size=1
-    )  # whatever a training has: nothing here depends on it
-    data.check("fit")
+    data: CocoDataModule = build(cfg.dataset, batch_size=1)  # nothing here depends on what a training has
+    check_data(data, cfg, "fit")
     dataset = data.train_dataloader().dataset
     assert isinstance(dataset, TrainDataset)
     columns = min(cfg.task.columns, cfg.task.samples)

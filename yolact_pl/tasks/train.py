@@ -14,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from yolact_pl.callbacks.hyper_parameters import HyperParameters
 from yolact_pl.callbacks.interrupt import SaveOnInterrupt
 from yolact_pl.callbacks.last_checkpoint import LastCheckpoint
+from yolact_pl.callbacks.pruning import EndBadTrial
 from yolact_pl.checkpoints.description import (
     CheckpointError,
     check_weights,
@@ -25,7 +26,6 @@ from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
 from yolact_pl.schedule import Schedule
 from yolact_pl.tasks.build import build, describe, image_size
-from yolact_pl.tasks.check_data import warn_of_mistakes
 from yolact_pl.tasks.config_difference import log_difference
 from yolact_pl.tasks.find_checkpoint import checkpoint_to_resume
 from yolact_pl.tasks.fine_tune import network_to_train, step_to_start_at
@@ -33,9 +33,11 @@ from yolact_pl.tasks.hyper_parameters import hyper_parameters
 from yolact_pl.tasks.missing_data import check_data
 from yolact_pl.tasks.shared_folder import share_output_folder
 from yolact_pl.tasks.spawned import best_score
+from yolact_pl.tasks.sweep_report import running_trial
 from yolact_pl.tasks.trainer import build_callbacks, build_trainer, num_processes
 from yolact_pl.tasks.training_data import training_data
 from yolact_pl.tasks.tuning import keep_found, tune
+from yolact_pl.tasks.warn_of_mistakes import warn_of_mistakes
 
 _log = logging.getLogger(__name__)
 MIN_IMAGES_FOR_BATCH_NORM = 6
@@ -63,6 +65,8 @@ def run(cfg: DictConfig) -> float | None:
     callbacks["interrupt"] = SaveOnInterrupt(
         Path(cfg.output) / "checkpoints", name=cfg.name, resume_command=_resume_command(cfg)
     )
+    if (is_bad := running_trial()) is not None:
+        callbacks["pruning"] = EndBadTrial(is_bad)
     if not data.has_validation:
         if "early_stopping" in callbacks:
             raise ValueError("callbacks=early_stopping needs a validation set, and none is given")
