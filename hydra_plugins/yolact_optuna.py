@@ -36,7 +36,8 @@ class OptunaSweeper(Sweeper):
         study_name: in the database.
         n_trials: of the study, those of earlier sweeps included.
         trials_at_once: given to the launcher together.
-        n_startup_trials: drawn at random before the estimator starts.
+        n_startup_trials: drawn at random before the estimator starts, and to their end before any is pruned.
+        prune: a trial ends early that is below the median of those before it.
         seed: of the draws.
         params: key to sweep, as text.
     """
@@ -49,6 +50,7 @@ class OptunaSweeper(Sweeper):
         n_trials: int,
         trials_at_once: int = 1,
         n_startup_trials: int = 10,
+        prune: bool = True,
         seed: int | None = None,
         params: DictConfig | None = None,
     ) -> None:
@@ -57,6 +59,7 @@ class OptunaSweeper(Sweeper):
         self.n_trials = n_trials
         self.trials_at_once = trials_at_once
         self.n_startup_trials = n_startup_trials
+        self.prune = prune
         self.seed = seed
         self.params = params or {}
 
@@ -96,6 +99,7 @@ class OptunaSweeper(Sweeper):
 
     def _search(self, space: dict[str, "BaseDistribution"], fixed: list[str]) -> None:
         from yolact_pl.sweeps.study import best, interrupted, open_study, tell
+        from yolact_pl.sweeps.trial import StudyAddress
 
         study = open_study(
             self.storage,
@@ -105,6 +109,8 @@ class OptunaSweeper(Sweeper):
             seed=self.seed,
             parallel=self.trials_at_once > 1,
         )
+        if self.prune:
+            StudyAddress(self.storage, self.study_name, self.n_startup_trials).tell_jobs()
         trials = interrupted(study, space)
         _log.info("study of %d trials: %d have ended, %d were interrupted and are repeated",
                   self.n_trials, len(study.trials) - len(trials), len(trials))  # fmt: skip

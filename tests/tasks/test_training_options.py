@@ -16,6 +16,7 @@ from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.protonet import ProtoNet
 from yolact_pl.module import YolactModule
+from yolact_pl.sweeps.trial import StudyAddress
 from yolact_pl.tasks import tuning
 
 Run = Callable[..., Any]
@@ -229,6 +230,27 @@ def test_early_stopping(run_task: Run, tmp_path: Path, caplog: pytest.LogCapture
     assert checkpoint(tmp_path)["global_step"] == 3
     assert sorted(logged(tmp_path)) == [0, 1, 2]
     assert "stopped early after step 3: val/mask_AP has not been better than" in caplog.text
+
+
+def test_bad_trial_of_a_search_ends_early(
+    run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another trial had a perfect mask AP after step 4; what it had after step 2 is not known."""
+    optuna = pytest.importorskip("optuna")
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    study = optuna.create_study(storage=storage, study_name="some", direction="maximize")
+    study.add_trial(optuna.create_trial(value=1.0, intermediate_values={4: 1.0}))
+    number = study.ask().number
+    monkeypatch.setenv("YOLACT_STUDY", "")  # put back afterwards
+    StudyAddress(storage, "some", n_startup_trials=1).tell_jobs()
+    options = ["schedule.max_steps=8", "trainer.val_check_interval=2", f"hydra.job.num={number}"]
+    with caplog.at_level(logging.INFO):
+        run_task(tmp_path, *options)
+    assert sorted(logged(tmp_path)) == [0, 1, 2, 3]
+    assert "trial ended early after step 4: mask AP" in caplog.text
+    reported = study.trials[number].intermediate_values
+    assert list(reported) == [2, 4]
+    assert list(reported.values()) == pytest.approx(list(logged(tmp_path, "val/mask_AP").values()))
 
 
 def test_early_stopping_needs_validations(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from yolact_pl.sweeps.trial import PRUNED
+
 if TYPE_CHECKING:
     from optuna import Study  # pyright: ignore[reportMissingImports]
     from optuna.distributions import BaseDistribution  # pyright: ignore[reportMissingImports]
@@ -66,17 +68,25 @@ def interrupted(study: "Study", space: Mapping[str, "BaseDistribution"]) -> dict
 
 
 def tell(study: "Study", number: int, value: float | None) -> None:
-    """End a trial with its objective, None where it has failed."""
+    """End a trial with its objective, None where it has failed; one that was pruned keeps its last value."""
     from optuna.trial import TrialState  # pyright: ignore[reportMissingImports]
 
-    study.tell(number, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
+    if value is None:
+        study.tell(number, state=TrialState.FAIL)
+    elif PRUNED in study.trials[number].user_attrs:
+        study.tell(number, state=TrialState.PRUNED)
+    else:
+        study.tell(number, value)
 
 
 def best(study: "Study") -> str:
     """One line on the best trial."""
-    values = [trial.value for trial in study.trials if trial.value is not None]
-    if not values:
-        return f"none of {len(study.trials)} trials has an objective"
+    from optuna.trial import TrialState  # pyright: ignore[reportMissingImports]
+
+    trials = study.get_trials(deepcopy=False)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
+    counted = f"{len(trials)} trials" + (f" ({pruned} ended early)" if pruned else "")
+    if not any(trial.state == TrialState.COMPLETE for trial in trials):
+        return f"none of {counted} has an objective"
     params = " ".join(f"{key}={value}" for key, value in study.best_params.items())
-    number = study.best_trial.number
-    return f"best of {len(study.trials)} trials: #{number}, objective {max(values):.4f}  {params}"
+    return f"best of {counted}: #{study.best_trial.number}, objective {study.best_value:.4f}  {params}"

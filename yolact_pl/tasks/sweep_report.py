@@ -3,6 +3,8 @@
 import logging
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from yolact_pl.sweeps.job import JobResult, finite, write_result
 from yolact_pl.sweeps.table import CSV, table, update_csv
+from yolact_pl.sweeps.trial import is_bad, told_address
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +73,14 @@ def report(folder: Path) -> list[JobResult]:
     if results:
         _log.info("\n\n%s\n\nthis table: %s\n", table(results), folder / CSV)
     return results
+
+
+def running_trial() -> Callable[[float, int], bool] | None:
+    """For the job of a search: what reports a value at a step and says whether to end the trial there."""
+    job, address = HydraConfig.get().job, told_address()
+    if address is None or OmegaConf.is_missing(job, "num"):
+        return None
+    return partial(is_bad, address, job.num)
 
 
 def _is_first_process() -> bool:
