@@ -126,6 +126,35 @@ def test_mlflow_writes_beside_the_others_or_where_its_variable_says(
     assert clients == ["sqlite:///mlflow.db", "http://somewhere:5000"]
 
 
+@pytest.mark.slow
+def test_mlflow_keeps_parameters_and_metrics(run_task: Run, tmp_path: Path) -> None:
+    """MLflow itself, where it is installed."""
+    mlflow = pytest.importorskip("mlflow")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    best = run_task(
+        tmp_path, *TWO_STEPS, "logger=mlflow", f"logger.mlflow.tracking_uri={uri}", "schedule.lr=7e-4"
+    )
+    client = mlflow.MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("yolact").experiment_id])
+    assert run.info.run_name == "quickstart"
+    assert run.info.status == "FINISHED"
+    assert float(run.data.params["schedule.lr"]) == 7e-4
+    assert run.data.metrics["val/mask_AP"] == pytest.approx(best)
+    assert [point.step for point in client.get_metric_history(run.info.run_id, "loss/total")] == [0, 1]
+
+
+@pytest.mark.slow
+def test_wandb_offline_leaves_a_file_to_upload(run_task: Run, tmp_path: Path) -> None:
+    """W&B itself, where it is installed."""
+    wandb = pytest.importorskip("wandb")
+    run_task(tmp_path, *TWO_STEPS, "logger=wandb", "logger.wandb.offline=true", "schedule.lr=7e-4")
+    wandb.finish()
+    (path,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
+    content = path.read_bytes()
+    for name in (b"schedule.lr", b"loss/total", b"val/mask_AP", b"trainer/global_step"):
+        assert name in content
+
+
 def test_loggers_are_combined(tmp_path: Path) -> None:
     both = build_loggers(compose_config(["logger=[tensorboard,csv]"], tmp_path))
     assert [type(logger).__name__ for logger in both] == ["TensorBoardLogger", "ContinuedCsvLogger"]
