@@ -41,19 +41,37 @@ def compare(
     repeats: int,
     warmup: int = 2,
     device: str = "cpu",
+    per: int = 1,
 ) -> list[Row]:
-    """`alternate` as rows; the first variant is what the others are compared with."""
+    """`alternate` as rows; the first variant is what the others are compared with.
+
+    Args:
+        stage: what all variants do.
+        variants: by name.
+        repeats, warmup, device: see `alternate`.
+        per: how many images a call handles; the times are of one.
+    """
     medians = alternate(variants, repeats=repeats, warmup=warmup, device=device)
     first = next(iter(medians.values()))
-    return [Row(stage, name, median, first / median) for name, median in medians.items()]
+    return [Row(stage, name, median / per, first / median) for name, median in medians.items()]
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """A table in Markdown."""
+    """A table in Markdown, which `run_all.py` reads."""
     print("| stage | variant | median ms | faster |")
     print("|---|---|---:|---:|")
     for row in rows:
-        print(f"| {row.stage} | {row.variant} | {row.milliseconds:.1f} | {row.ratio:.2f}x |")
+        print(f"| {row.stage} | {row.variant} | {row.milliseconds:.4g} | {row.ratio:.2f}x |", flush=True)
+    print()
+
+
+def print_figures(figures: dict[str, str]) -> None:
+    """A table in Markdown of what is no time of a variant, which `run_all.py` reads too."""
+    print("| figure | value |")
+    print("|---|---|")
+    for name, value in figures.items():
+        print(f"| {name} | {value} |", flush=True)
+    print()
 
 
 def _wait_for(device: str) -> None:

@@ -1,22 +1,27 @@
-"""How fast one process reads, augments and collates images, and where the time goes.
+"""How fast one process makes samples, beside the published formulation, and where the time goes.
 
     python benchmarks/data.py
     python benchmarks/data.py --json instances_train2017.json --images train2017 --size 550
 
-Without arguments it writes pictures of its own to a temporary folder: 640 x 480 JPEGs, about 8 objects each.
-Times are wall-clock: leave the machine alone meanwhile.
+Without arguments it writes pictures of its own to a temporary folder: 640 x 480 JPEGs, 7 objects each. One core;
+times are of an image, in batches of 8. The published formulation is `plain_samples.py`; its random choices are
+the same, and that both show the same is checked first. It normalises the images too, which here the network
+does on its device.
 """
 
 import argparse
-import json
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from alternating import Row, alternate, compare, print_rows
+from pictures import write_set
+from plain_samples import PlainEvaluation, PlainTraining, collate, pixels_of
 
 from yolact_pl.data.annotations import Annotations, read_annotations
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset, to_planes
@@ -26,61 +31,60 @@ from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
 from yolact_pl.data.resize import resize_image
 from yolact_pl.data.sampler import sample_generator
 from yolact_pl.data.transforms import SsdAugmentation
+from yolact_pl.geometry.masks import resize_masks
+
+BATCH = 8
+PUBLISHED, OURS = "published formulation", "this project"
 
 
-def write_pictures(folder: Path, count: int = 60) -> Path:
-    """A COCO set of photo-like pictures with polygons of 20 points; returns its json."""
-    rng = np.random.default_rng(0)
-    images, annotations = [], []
-    angles = np.arange(20) * (2 * np.pi / 20)
-    for i in range(count):
-        coarse = rng.integers(0, 256, (24, 32, 3), np.uint8)
-        noise = rng.normal(0, 12, (480, 640, 3))
-        picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC) + noise
-        cv2.imwrite(
-            str(folder / f"{i}.jpg"),
-            np.clip(picture, 0, 255).astype(np.uint8),
-            [cv2.IMWRITE_JPEG_QUALITY, 92],
-        )
-        images.append({"id": i, "file_name": f"{i}.jpg", "height": 480, "width": 640})
-        for _ in range(rng.integers(1, 14)):
-            radius = rng.uniform(8, 120) * rng.uniform(0.7, 1, 20)
-            centre = rng.uniform((120, 120), (520, 360))
-            ring = np.stack((np.cos(angles), np.sin(angles)), 1) * radius[:, None] + centre
-            low, high = ring.min(0), ring.max(0)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": i,
-                    "category_id": 1,
-                    "iscrowd": 0,
-                    "area": 1.0,
-                    "bbox": [*low, *(high - low)],
-                    "segmentation": [ring.ravel().round(2).tolist()],
-                }
-            )
-    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "thing"}]}
-    (folder / "pictures.json").write_text(json.dumps(content))
-    return folder / "pictures.json"
+def check_same(train: TrainDataset, plain: PlainTraining, images: int) -> None:
+    """Samples of both ways show the same, but for rounding and the order of recolouring and resizing."""
+    for index in range(images):
+        (image, target), (plain_image, boxes, masks) = train[(0, index)], plain[(0, index)]
+        difference = np.abs(image.permute(1, 2, 0).numpy().astype(int) - pixels_of(plain_image))
+        assert difference.mean() < 4, f"the pictures of image {index} differ by {difference.mean():.1f}"
+        if len(boxes) != len(target["boxes"]):
+            continue  # an object of less than a pixel is left out
+        assert np.allclose(boxes, target["boxes"].numpy(), atol=0.05), f"the boxes of image {index} differ"
+        small = resize_masks(torch.from_numpy(masks.copy()), tuple(target["masks"].shape[1:]))
+        different = (small != target["masks"]).float().mean() if len(boxes) else 0
+        assert different < 0.01, f"the masks of image {index} differ by {100 * different:.2f} %"
 
 
-def milliseconds(work: Callable[[int], object], count: int, repeats: int) -> float:
-    """Average time of work(0) .. work(count - 1), of the best of some rounds."""
-    rounds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        for i in range(count):
-            work(i)
-        rounds.append((time.perf_counter() - start) / count)
-    return 1000 * min(rounds)
+def batches(
+    known: Annotations, folder: Path, size: tuple[int, int]
+) -> dict[str, dict[str, Callable[[], object]]]:
+    """By stage and variant a function that makes the next batch; all variants make the same ones."""
+    images = min(known.num_images, 200)
+    train = TrainDataset(known, folder, image_size=size, augment=SsdAugmentation())
+    val = EvaluationDataset(known, folder, image_size=size)
+    plain_train = PlainTraining(known, folder, size)
+    plain_val = PlainEvaluation(known, folder, size)
+    check_same(train, plain_train, min(images, 20))
+
+    def variant(make: Callable[[list[tuple[int, int]]], object]) -> Callable[[], object]:
+        numbers = count()
+        return lambda: make([divmod(next(numbers), images) for _ in range(BATCH)])
+
+    return {
+        f"training sample, {size[0]} px": {
+            PUBLISHED: variant(lambda keys: collate([plain_train[key] for key in keys])),
+            OURS: variant(lambda keys: pack([train[key] for key in keys])),
+        },
+        f"evaluation sample, {size[0]} px": {
+            PUBLISHED: variant(lambda keys: torch.stack([plain_val[i] for _, i in keys])),
+            OURS: variant(lambda keys: pack([val[i] for _, i in keys])),
+        },
+    }
 
 
-def stages(known: Annotations, folder: Path, size: tuple[int, int], repeats: int) -> list[tuple[str, float]]:
-    """Milliseconds an image of each stage of a training sample."""
-    count = min(known.num_images, 200)
+def parts(known: Annotations, folder: Path, size: tuple[int, int], repeats: int) -> list[Row]:
+    """What a training sample consists of, and the resize of an evaluation sample; the whole is the first."""
+    images = range(min(known.num_images, 40))
+    train = TrainDataset(known, folder, image_size=size, augment=SsdAugmentation())
     augment = SsdAugmentation()
     sizes = [prototype_size(size), semantic_size(size)]
-    images = [read_image(folder / known.file_name(i), known.size(i)) for i in range(count)]
+    pictures = [read_image(folder / known.file_name(i), known.size(i)) for i in images]
     windows = [
         augment.window(
             known.size(i),
@@ -88,24 +92,36 @@ def stages(known: Annotations, folder: Path, size: tuple[int, int], repeats: int
             known.iscrowd[known.rows(i)],
             sample_generator(0, (0, i)),
         )
-        for i in range(count)
+        for i in images
     ]
-    parts = [window.cut(image, size)[0] for window, image in zip(windows, images, strict=True)]
+    shown = [window.cut(picture, size)[0] for window, picture in zip(windows, pictures, strict=True)]
     kept = [
         known.rows(i).start + np.flatnonzero(windows[i].contains_centres(known.boxes[known.rows(i)]))
-        for i in range(count)
+        for i in images
     ]
-    shown = [i for i in range(count) if parts[i].size]
     pixels = np.zeros((*size, 3), np.uint8)
-    work: list[tuple[str, Callable[[int], object]]] = [
-        ("read and decode", lambda i: read_image(folder / known.file_name(i), known.size(i))),
-        ("cut and resize", lambda i: windows[i].cut(images[i], size)),
-        ("recolour", lambda i: augment.recolour(parts[shown[i % len(shown)]], sample_generator(0, (0, i)))),
-        ("draw masks", lambda i: rasterize(known, kept[i], windows[i], sizes)),
-        ("to planes", lambda i: to_planes(pixels)),
-        ("evaluation resize", lambda i: resize_image(images[i], size)),
+    work: dict[str, Callable[[int], object]] = {
+        "all": lambda i: train[(0, i)],
+        "read and decode": lambda i: read_image(folder / known.file_name(i), known.size(i)),
+        "cut and resize": lambda i: windows[i].cut(pictures[i], size),
+        "recolour": lambda i: (
+            augment.recolour(shown[i], sample_generator(0, (0, i))) if shown[i].size else None
+        ),
+        "draw masks": lambda i: rasterize(known, kept[i], windows[i], sizes),
+        "to planes": lambda i: to_planes(pixels),
+        "evaluation: resize": lambda i: resize_image(pictures[i], size),
+    }
+
+    def over_all(function: Callable[[int], object]) -> None:
+        for i in images:
+            function(i)
+
+    times = alternate({name: partial(over_all, function) for name, function in work.items()}, repeats=repeats)
+    whole = times["all"]
+    return [
+        Row("part of a training sample", name, time / len(images), whole / time)
+        for name, time in times.items()
     ]
-    return [(name, milliseconds(function, count, repeats)) for name, function in work]
 
 
 def main() -> None:
@@ -115,38 +131,21 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--images", type=Path)
     parser.add_argument("--size", type=int, default=550)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=40, help="batches of each variant")
     arguments = parser.parse_args()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.images or Path(temporary)
-        known = read_annotations(arguments.json or write_pictures(folder), folder)
+        known = read_annotations(arguments.json or write_set(folder), folder)
         size = (arguments.size, arguments.size)
-        train = TrainDataset(known, folder, image_size=size, augment=SsdAugmentation())
-        val = EvaluationDataset(known, folder, image_size=size)
-        count = min(len(train), 200)
-        epochs = iter(range(1000))
-        batch = arguments.batch
-
-        def train_batch(k: int) -> None:
-            epoch = next(epochs)
-            pack([train[(epoch, (k * batch + j) % count)] for j in range(batch)])
-
-        def val_batch(k: int) -> None:
-            pack([val[(k * batch + j) % count] for j in range(batch)])
-
-        batches = -(-count // batch)
         objects = known.num_annotations / known.num_images
-        print(f"{known.num_images} images, {objects:.1f} objects each, {size[0]} px, batches of {batch}\n")
-        print(f"{'':20}{'ms/image':>10}{'images/s':>10}")
-        for name, function in (("training", train_batch), ("evaluation", val_batch)):
-            each = milliseconds(function, batches, arguments.repeats) / batch
-            print(f"{name:20}{each:10.2f}{1000 / each:10.0f}")
-        print("\nof which")
-        for name, each in stages(known, folder, size, arguments.repeats):
-            print(f"{name:20}{each:10.2f}")
+        print(f"{known.num_images} images, {objects:.1f} objects each\n")
+        rows = []
+        for stage, variants in batches(known, folder, size).items():
+            rows += compare(stage, variants, repeats=arguments.repeats, per=BATCH)
+        print_rows(rows)
+        print_rows(parts(known, folder, size, max(arguments.repeats // 8, 1)))
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         large = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
         kept = np.flatnonzero(large & window.contains_centres(boxes))
         masks, semantic_masks = self._masks(kept + rows.start, window, size)
-        return to_planes(pixels), Target(
+        return pixels, Target(
             boxes=torch.from_numpy(shown[kept]),
             labels=torch.from_numpy(known.labels[rows][kept]),
             masks=torch.from_numpy(masks),
@@ -140,16 +140,13 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
 
     def _show(
         self, image: np.ndarray, window: Window, size: tuple[int, int], rng: np.random.Generator
-    ) -> np.ndarray:
-        """The pixels [*size, 3] of the input; what fills the outside of the picture is not recoloured."""
+    ) -> Tensor:
+        """The pixels [3, *size] of the input; what fills the outside of the picture is not recoloured."""
         part, (rows, columns) = window.cut(image, size)
         if part.size:
             part = self.augment.recolour(part, rng)
-        if part.shape[:2] == size:
-            return part
-        pixels = np.full((*size, 3), self.augment.fill, np.uint8)
-        pixels[rows, columns] = part
-        return pixels
+        planes = to_planes(part)
+        return fill_up(planes, size, top=rows.start, left=columns.start, fill=self.augment.fill)
 
 
 class EvaluationDataset(ImageDataset[int, ImageInfo]):
@@ -186,6 +183,7 @@ class EvaluationDataset(ImageDataset[int, ImageInfo]):
 def to_planes(pixels: np.ndarray) -> Tensor:
     """[H, W, 3] to [3, H, W]."""
     planes = np.empty((3, *pixels.shape[:2]), pixels.dtype)
-    for channel, plane in enumerate(planes):
-        cv2.extractChannel(pixels, channel, plane)
+    if pixels.size:
+        for channel, plane in enumerate(planes):
+            cv2.extractChannel(pixels, channel, plane)
     return torch.from_numpy(planes)

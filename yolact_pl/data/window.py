@@ -109,7 +109,8 @@ class Window:
             part = self._warp(image, size, rows, columns)
         if not self.flip:
             return part, (rows, columns)
-        return part[:, ::-1], (rows, slice(size[1] - columns.stop, size[1] - columns.start))
+        mirrored = cv2.flip(part, 1) if part.size else part  # a view would be copied again and again, slowly
+        return mirrored, (rows, slice(size[1] - columns.stop, size[1] - columns.start))
 
     def _inside(self, source_height: int, source_width: int) -> bool:
         bottom, right = self.top + self.height, self.left + self.width
