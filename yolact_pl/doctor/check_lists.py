@@ -22,20 +22,21 @@ def check_categories(coco_set: CocoSet) -> Iterator[Finding]:
     for row in sorted(wrong):
         yield Finding(Kind.CATEGORY_ID_INVALID, split, f"the id is {shown(ids[row])}", category=row)
     names = column(rows, "name")
-    repeated = rows_repeated(ids)
+    repeated = coco_set.repeated_categories
     for row, first in repeated.items():
         detail = f"{shown(names[first])} and {shown(names[row])} have the id {shown(ids[row])}"
         yield Finding(Kind.CATEGORY_ID_DOUBLE, split, detail, category=row)
-    yield from _check_names(split, names, ids)
+    yield from _check_names(split, names, ids, repeated)
     if not wrong and not repeated and ids and ids != list(range(1, len(ids) + 1)):
         yield Finding(Kind.CATEGORY_IDS_GAPPED, split, f"{len(ids)} ids from {min(ids)} to {max(ids)}")
 
 
-def _check_names(split: str, names: list[Any], ids: list[Any]) -> Iterator[Finding]:
+def _check_names(split: str, names: list[Any], ids: list[Any], repeated: dict[int, int]) -> Iterator[Finding]:
+    """Of categories whose ids have not come before."""
     usable = []
     for row, name in enumerate(names):
         sound = is_usable_text(name)
-        usable.append(name if sound else None)
+        usable.append(name if sound and row not in repeated else None)
         if not sound:
             yield Finding(Kind.CATEGORY_NAME_INVALID, split, f"the name is {shown(name)}", category=row)
     same = rows_repeated(usable)
@@ -53,7 +54,8 @@ def check_images(coco_set: CocoSet) -> Iterator[Finding]:
     ids = column(rows, "id")
     for row in rows_not_whole(ids, *INT64):
         yield Finding(Kind.IMAGE_ID_INVALID, split, f"the id is {shown(ids[row])}", image=row)
-    for row, first in rows_repeated(ids).items():
+    repeated = coco_set.repeated_images
+    for row, first in repeated.items():
         detail = f"{shown(rows[first].get('file_name'))} has the id {shown(ids[row])} too"
         yield Finding(Kind.IMAGE_ID_DOUBLE, split, detail, image=row)
     for row in np.flatnonzero(np.isnan(coco_set.sizes[:, 0])).tolist():
@@ -67,12 +69,14 @@ def check_images(coco_set: CocoSet) -> Iterator[Finding]:
             detail = f"the file_name is {shown(rows[row].get('file_name'))}"
             yield Finding(Kind.FILE_NAME_INVALID, split, detail, image=row)
     for row, first in rows_repeated(coco_set.names).items():
-        detail = f"image {shown(ids[first])} has the same file_name"
-        yield Finding(Kind.FILE_NAME_DOUBLE, split, detail, image=row)
+        if row not in repeated:
+            detail = f"image {shown(ids[first])} has the same file_name"
+            yield Finding(Kind.FILE_NAME_DOUBLE, split, detail, image=row)
     if "annotations" in coco_set.content:
         counts = np.bincount(coco_set.image_of[coco_set.image_of >= 0], minlength=len(rows))
         for row in np.flatnonzero(counts == 0).tolist():
-            yield Finding(Kind.IMAGE_EMPTY, split, image=row)
+            if row not in repeated:
+                yield Finding(Kind.IMAGE_EMPTY, split, image=row)
 
 
 def check_entries(coco_set: CocoSet) -> Iterator[Finding]:
@@ -105,6 +109,8 @@ def check_entries(coco_set: CocoSet) -> Iterator[Finding]:
 def _check_references(
     coco_set: CocoSet, key: str, found: np.ndarray, known: list[dict[str, Any]], kind: Kind
 ) -> Iterator[Finding]:
+    if not known:
+        return  # said once of the list, instead of every annotation
     values, ids = column(coco_set.annotations, key), column(known, "id")
     for row in np.flatnonzero(found < 0).tolist():
         yield Finding(kind, coco_set.split, f"the {key} is {shown(values[row])}", annotation=row)

@@ -21,7 +21,7 @@ def check_pair(
         for coco_set in (train, val)
     ]
     for coco_set, own, others in ((train, *categories), (val, *reversed(categories))):
-        for key in own.keys() - others.keys() if train.content and val.content else ():
+        for key in [key for key in own if key not in others] if all(categories) else ():
             detail = f"category {key[0]}, {key[1]}, is not in the other file"
             yield Finding(Kind.CLASSES_DIFFER, coco_set.split, detail, category=own[key])
     digests = {picture.digest: row for row, picture in pictures[0].items() if not picture.problem}
@@ -40,7 +40,7 @@ def check_pair(
 
 
 def check_classes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
-    """Classes without objects, and a training set without any.
+    """Classes without objects, or a training set without any.
 
     Crowd regions are not learned, nor are objects without a box or a mask.
     """
@@ -52,11 +52,13 @@ def check_classes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
     used = coco_set.category_of[(coco_set.category_of >= 0) & learned]
     counts = np.bincount(used, minlength=len(coco_set.categories))
     training = coco_set.split == "train"
-    if training and len(used) == 0:
+    if training and len(used) == 0 and len(coco_set.categories):
         yield Finding(
             Kind.NO_OBJECTS, coco_set.split, f"{coco_set.path} has no annotation that can be learned"
         )
+        return
     names = column(coco_set.categories, "name")
     for row in np.flatnonzero(counts == 0).tolist():
-        kind = Kind.CLASS_EMPTY if training else Kind.CLASS_NOT_VALIDATED
-        yield Finding(kind, coco_set.split, shown(names[row]), category=row)
+        if row not in coco_set.repeated_categories:
+            kind = Kind.CLASS_EMPTY if training else Kind.CLASS_NOT_VALIDATED
+            yield Finding(kind, coco_set.split, shown(names[row]), category=row)

@@ -8,7 +8,14 @@ import numpy as np
 
 from yolact_pl.data.coco_json import DataError, is_usable_text, json_type, load_json, no_garbage_collection
 from yolact_pl.data.image_file import MAX_PIXELS
-from yolact_pl.doctor.columns import column, finite_boxes, finite_numbers, look_up, rows_not_whole
+from yolact_pl.doctor.columns import (
+    column,
+    finite_boxes,
+    finite_numbers,
+    look_up,
+    rows_not_whole,
+    rows_repeated,
+)
 from yolact_pl.doctor.findings import Finding
 from yolact_pl.doctor.kinds import Kind
 
@@ -55,6 +62,10 @@ class CocoSet:
     """[N] float64 square pixels, as the file says; NaN where it does not."""
     iscrowd: np.ndarray
     """[N] bool."""
+    repeated_images: dict[int, int]
+    """Rows whose id has come before, and where it came first: annotations name the first one."""
+    repeated_categories: dict[int, int]
+    """As of the images."""
 
     @property
     def annotation_sizes(self) -> np.ndarray:
@@ -98,6 +109,8 @@ def read_set(paths: SetPaths) -> tuple[CocoSet, list[Finding]]:
         boxes=finite_boxes(column(annotations, "bbox")),
         areas=finite_numbers(column(annotations, "area")),
         iscrowd=np.array([bool(value) for value in column(annotations, "iscrowd")], bool),
+        repeated_images=rows_repeated(column(images, "id")),
+        repeated_categories=rows_repeated(column(categories, "id")),
     )
     return coco_set, findings
 

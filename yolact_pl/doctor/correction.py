@@ -26,6 +26,8 @@ _REMOVED_ANNOTATION = {
 }
 _SUSPICIOUS = _REMOVED_IMAGE | _REMOVED_ANNOTATION - {Kind.ANNOTATION_DOUBLE}
 """If more than half of all entries have this, it is no accident of a few: nothing is removed."""
+_SIZE_IN_DOUBT = {Kind.IMAGE_SIZE_INVALID, Kind.SIZE_SWAPPED, Kind.SIZE_WRONG}
+"""While an image has this, nothing of its annotations can be judged."""
 _BOX_FROM_MASK = {
     Kind.BOX_INVALID,
     Kind.BOX_EMPTY,
@@ -55,9 +57,12 @@ class _Correction:
     def apply(self, findings: Sequence[Finding]) -> None:
         counts = Counter(finding.kind for finding in findings)
         parts: dict[int, set[int]] = defaultdict(set)
+        doubtful = {finding.image for finding in findings if finding.kind in _SIZE_IN_DOUBT}
         for finding in findings:
             entries = self._set.annotations if finding.image is None else self._set.images
             if finding.kind in _SUSPICIOUS and 2 * counts[finding.kind] > len(entries):
+                continue
+            if finding.annotation is not None and self._set.image_of[finding.annotation] in doubtful:
                 continue
             if finding.part is not None and finding.annotation is not None:
                 parts[finding.annotation].add(finding.part)
@@ -104,8 +109,6 @@ class _Correction:
         """Give an image's objects to the first one with the same file, if only their ids differ."""
         first = self._set.names.index(self._set.names[row])
         number = self.draft.row("images", first).get("id")
-        if number == self._set.images[row].get("id"):
-            return
         if np.array_equal(self._set.sizes[first], self._set.sizes[row]):
             for annotation in np.flatnonzero(self._set.image_of == row).tolist():
                 self.draft.put("annotations", annotation, "image_id", number)

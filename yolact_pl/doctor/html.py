@@ -13,9 +13,10 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72re
 h2 { margin-top: 2.2rem } h3 { margin: 1.8rem 0 .3rem } p { margin: .4rem 0 }
 table { border-collapse: collapse; margin: .6rem 0 }
 td, th { padding: .15rem .7rem; text-align: left; border-bottom: 1px solid #e4e4e8; vertical-align: top }
-td { overflow-wrap: anywhere }
+.places td:last-child { overflow-wrap: anywhere }
 .numbers td + td, .numbers th + th { text-align: right; font-variant-numeric: tabular-nums }
 .badge { color: #fff; border-radius: .3rem; padding: 0 .45rem; font-weight: 500; font-size: .85em }
+.badge, .numbers th { white-space: nowrap }
 .error { background: #c0302c } .warning { background: #a66a00 } .note { background: #5b6472 }
 .figures { display: flex; flex-wrap: wrap; gap: .8rem; align-items: flex-end; margin: .6rem 0 }
 figure { margin: 0; max-width: 240px } figcaption { font-size: .8em; color: #555; overflow-wrap: anywhere }

@@ -9,6 +9,8 @@ from yolact_pl.doctor.page_findings import MAX_ROWS, overview, sections
 from yolact_pl.doctor.places import place_of_image
 from yolact_pl.doctor.text_report import class_rows, summary_rows, verdict
 
+_KEY = "<p>In the pictures the mask is green, the box orange, other objects white, what is outside grey.</p>"
+
 
 def page(
     examination: Examination,
@@ -37,7 +39,7 @@ def page(
         "<h2>Numbers</h2>",
         text_table(summary_rows(examination), "numbers"),
         *(_samples(part, count) for part in examination.sets if count),
-        "<h2>Findings</h2>" if examination.findings else "",
+        f"<h2>Findings</h2>{_KEY if count else ''}" if examination.findings else "",
         *sections(examination, count),
         "<h2>Classes</h2>",
         text_table(class_rows(examination), "numbers"),
@@ -75,5 +77,5 @@ def _corrected(changes: Sequence[Change], left: Examination) -> str:
     return (
         f"<h2>Corrected copies</h2><p>{escape(paths)}</p><p>In them: <b>{verdict(left)}</b></p>"
         f"{overview(left)}"
-        f"<details><summary>{len(changes):,} changes</summary>{text_table(rows)}{more}</details>"
+        f"<details><summary>{len(changes):,} changes</summary>{text_table(rows, 'places')}{more}</details>"
     )

@@ -31,7 +31,7 @@ def overview(examination: Examination) -> str:
                 link,
                 *numbers,
                 escape(kind.meaning),
-                escape(kind.fix) or "only you can tell",
+                escape(kind.fix) or ("-" if kind.severity is Severity.NOTE else "only you can decide"),
             ]
         )
     legend = [f"{badge(one)} {one.meaning}." for one in Severity if examination.count(one)]
@@ -54,16 +54,16 @@ def _section(examination: Examination, kind: Kind, found: list[Finding], example
     for finding in found[:MAX_ROWS]:
         place = place_of(examination.part(finding.split).coco_set, finding)
         rows.append([*([finding.split] if several else []), str(place), finding.detail])
-    listed = text_table(rows)
+    listed = text_table(rows, "places")
     if len(found) > MAX_ROWS:
         listed += f"<p>... and {len(found) - MAX_ROWS:,} more in findings.csv</p>"
     if len(found) > _FOLDED_ROWS:
         listed = f"<details><summary>where they are</summary>{listed}</details>"
-    fix = f" fix=true {kind.fix}." if kind.fix else ""
+    fix = f" <code>fix=true</code> {escape(kind.fix)}." if kind.fix else ""
     return "\n".join(
         [
             f'<h3 id="{kind.slug}">{badge(kind.severity)} {kind.slug}: {len(found):,}</h3>',
-            f"<p>{escape(_sentence(kind.meaning))} What to do: {escape(kind.advice)}.{escape(fix)}</p>",
+            f"<p>{escape(_sentence(kind.meaning))} What to do: {escape(kind.advice)}.{fix}</p>",
             figures(list(islice(_examples(examination, found, examples), examples))),
             listed,
         ]
