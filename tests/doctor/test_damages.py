@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.damages import DAMAGES, Damage
-from tests.doctor.sound_set import DataSet, write_sound_set
+from tests.doctor.sound_set import DataSet
 from tests.doctor.training import complaint
 from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.fix import write_corrected
@@ -15,11 +15,6 @@ from yolact_pl.doctor.kinds import Kind, Severity
 from yolact_pl.doctor.places import place_of
 
 each_damage = pytest.mark.parametrize("damage", DAMAGES, ids=str)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> DataSet:
-    return write_sound_set(tmp_path / "set")
 
 
 def kinds(examination: Examination) -> Counter[Kind]:
