@@ -76,3 +76,13 @@ def test_schedule_that_is_over(step: int) -> None:
     assert paper_schedule().starting_at(799_999).run_steps == 1
     with pytest.raises(ValueError, match=rf"start_step={step}: .* steps 0 to 799999 at 8 images"):
         paper_schedule().starting_at(step)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("lr", "abc"), ("lr", -1), ("lr", 0.0), ("lr", float("nan")), ("max_steps", 0), ("milestones", "abc")],
+)
+def test_numbers_that_are_none(key: str, value: object) -> None:
+    numbers = {"lr": 1.0, "max_steps": 10, "milestones": [4]} | {key: value}
+    with pytest.raises(ValueError, match=rf"^schedule\.{key}={value}: expected"):
+        Schedule(torch.optim.SGD, **numbers)  # pyright: ignore

@@ -26,6 +26,9 @@ class Schedule:
         batch_size: the total batch (all devices, nodes and accumulated batches together) that the numbers
             above are meant for.
         start_step: the step of the schedule that the run begins with, see `starting_at`.
+
+    Raises:
+        ValueError: a rate or a step that is none.
     """
 
     def __init__(
@@ -41,6 +44,14 @@ class Schedule:
         batch_size: int = PAPER_BATCH_SIZE,
         start_step: int = 0,
     ) -> None:
+        if not (isinstance(lr, int | float) and lr > 0):
+            raise ValueError(f"schedule.lr={lr}: expected a number above 0, such as 1e-3")
+        if not (isinstance(max_steps, int) and max_steps >= 1):
+            raise ValueError(
+                f"schedule.max_steps={max_steps}: expected 1 or more steps of {batch_size} images"
+            )
+        if not all(isinstance(step, int) for step in milestones):
+            raise ValueError(f"schedule.milestones={milestones}: expected a list of steps, such as [500,800]")
         self.optimizer = optimizer
         self.lr = lr
         self.max_steps = max_steps

@@ -17,7 +17,8 @@ SHORT = ["schedule.max_steps=2", "trainer.val_check_interval=2", "trainer.device
 
 
 def test_four_jobs_on_two_processes_each_and_one_that_fails(tmp_path: Path) -> None:
-    swept = "schedule.lr=1e-3,5e-4,-1,1e-4,2e-4"  # a rate below 0 fails in both processes, in the training
+    # A weight decay below 0 fails in both processes, in the training.
+    swept = "schedule.optimizer.weight_decay=1e-3,5e-4,-1,1e-4,2e-4"
     command = [
         *[sys.executable, str(ROOT / "run.py"), "-m", *TINY, *SHORT, swept, f"data_dir={tmp_path / 'data'}"],
         *[f"hydra.sweep.dir={tmp_path}", "hydra.launcher.parallel_jobs=2"],
@@ -36,10 +37,10 @@ def test_four_jobs_on_two_processes_each_and_one_that_fails(tmp_path: Path) -> N
     assert process.returncode == 1, output + logs
     statuses = {number: row["status"] for number, row in rows.items()}
     assert statuses == {0: "done", 1: "done", 2: "failed", 3: "done", 4: "done"}, output + logs
-    assert "learning rate" in rows[2]["error"], rows[2]["error"]
+    assert "weight_decay" in rows[2]["error"], rows[2]["error"]
     objectives = []
     for number, rate in ((0, "0.001"), (1, "0.0005"), (3, "0.0001"), (4, "0.0002")):
-        assert f"schedule.lr={rate}" in rows[number]["overrides"].split()
+        assert f"schedule.optimizer.weight_decay={rate}" in rows[number]["overrides"].split()
         assert list((tmp_path / str(number) / "checkpoints").glob("*.ckpt"))
         assert (tmp_path / str(number) / "train_ddp_process_1.log").is_file()
         objectives.append(float(rows[number]["objective"]))

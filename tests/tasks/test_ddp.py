@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,11 @@ def test_adamw_differs_by_no_more_than_rounding(data_dir: Path, run_task: Run, t
     assert {value.dtype for value in one.values() if value.is_floating_point()} == {torch.float64}
 
 
-def test_one_batch_size_too_many_is_told(data_dir: Path, tmp_path: Path) -> None:
-    end = run_py(tmp_path, f"data_dir={data_dir}", "dataset.batch_size=[3,1]")
-    assert end.code == 1
-    assert "batch_size=[3, 1] holds 2 sizes, but 1 processes train" in end.output
-    assert "Traceback" not in end.output
+@pytest.mark.parametrize(("devices", "sizes"), [(1, "[3, 1]"), (3, "[1, 2]")])
+def test_wrong_number_of_batch_sizes_is_told(devices: int, sizes: str, run_task: Run, tmp_path: Path) -> None:
+    told = re.escape(f"batch_size={sizes} holds 2 sizes, but {devices} processes train")
+    with pytest.raises(ValueError, match=told):
+        run_task(tmp_path, f"trainer.devices={devices}", f"dataset.batch_size={sizes}")
 
 
 def test_only_the_first_process_prints_and_writes(

@@ -198,6 +198,12 @@ def test_accumulated_batches_count_into_the_total_batch(
     assert moved == [False, True, False, True]
 
 
+@pytest.mark.parametrize("batches", ["0", "many"])
+def test_accumulating_no_batches_is_told(batches: str, run_task: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"accumulate_grad_batches={batches}: expected 1 or more"):
+        run_task(tmp_path, f"trainer.accumulate_grad_batches={batches}")
+
+
 @pytest.mark.parametrize(
     ("options", "validated"),
     [

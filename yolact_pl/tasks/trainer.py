@@ -37,6 +37,9 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no greetings and tips
     check_accelerator(cfg.trainer.accelerator)
+    batches = cfg.trainer.accumulate_grad_batches
+    if not (isinstance(batches, int) and batches >= 1):
+        raise ValueError(f"trainer.accumulate_grad_batches={batches}: expected 1 or more")
     strategy = _strategy(cfg)
     callbacks = [*callbacks, ResumedSchedule()]
     if cfg.trainer.strategy == "ddp_spawn":
