@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 Region = tuple[float, float, float, float]
@@ -123,26 +124,35 @@ def resize_region(masks: Tensor, region: Region, size: tuple[int, int]) -> Tenso
 def _upsample_windows(
     masks: Tensor, windows: Tensor, size: tuple[int, int], region: Region | None = None
 ) -> Tensor:
+    """In numpy: so many small steps as operations of torch would each wait for all of its threads."""
     h, w = masks.shape[-2:]
     region = (0, 0, h, w) if region is None else region
     # Unlike torch's, numpy's zeros take memory only where something is written later.
-    result = torch.from_numpy(np.zeros((len(masks), *size), dtype=np.bool_))
-    top, bottom, row_weight = _bilinear_sources(h, size[0], (region[0], region[2]))
-    left, right, column_weight = _bilinear_sources(w, size[1], (region[1], region[3]))
-    row_weight = row_weight[:, None]
-    first_source, last_source = top.tolist(), bottom.tolist()
+    result = np.zeros((len(masks), *size), dtype=np.bool_)
+    rows = _bilinear_sources(h, size[0], (region[0], region[2]))
+    columns = _bilinear_sources(w, size[1], (region[1], region[3]))
+    top, bottom, row_weight = (index.numpy() for index in rows)
+    left, right, column_weight = (index.numpy() for index in columns)
+    row_weight, source = row_weight[:, None], masks.numpy()
     for n, (x1, y1, x2, y2) in enumerate(_reach(windows, region, size).tolist()):
         if x1 >= x2 or y1 >= y2:
             continue
-        start = first_source[y1]
-        source = masks[n, start : last_source[y2 - 1] + 1]
-        rows = torch.lerp(
-            source.index_select(1, left[x1:x2]), source.index_select(1, right[x1:x2]), column_weight[x1:x2]
-        )
-        above = rows.index_select(0, top[y1:y2] - start)
-        below = rows.index_select(0, bottom[y1:y2] - start)
-        torch.gt(torch.lerp(above, below, row_weight[y1:y2]), 0.5, out=result[n, y1:y2, x1:x2])
-    return result
+        start = top[y1]
+        part = source[n, start : bottom[y2 - 1] + 1]
+        part = _mix(part.take(left[x1:x2], 1), part.take(right[x1:x2], 1), column_weight[x1:x2])
+        part = _mix(part.take(top[y1:y2] - start, 0), part.take(bottom[y1:y2] - start, 0), row_weight[y1:y2])
+        np.greater(part, 0.5, out=result[n, y1:y2, x1:x2])
+    return torch.from_numpy(result)
+
+
+def _mix(
+    first: NDArray[np.float32], second: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """first + weight x (second - first), in the place of `second`."""
+    second -= first
+    second *= weight
+    second += first
+    return second
 
 
 def _bilinear_sources(
