@@ -153,6 +153,18 @@ def test_training_without_the_data_says_the_command(
     assert command[-3:] == ["task=download", f"dataset={name}", f"data_dir={data}"]
 
 
+@pytest.mark.parametrize("task", ["check_data", "preview_data", "anchors", "find_lr"])
+def test_other_tasks_without_the_data_say_the_command_too(tmp_path: Path, task: str) -> None:
+    with pytest.raises(DataError, match=r"fetch the data set with `.*task=download dataset=coco2014"):
+        run(
+            tmp_path / "out",
+            f"task={task}",
+            "dataset=coco2014",
+            f"data_dir={tmp_path}",
+            "backbone.weights=null",
+        )
+
+
 def test_own_data_that_is_missing_is_told_by_its_path(tmp_path: Path) -> None:
     overrides = [f"dataset.train_json={tmp_path / 'a.json'}", f"dataset.train_images={tmp_path}"]
     with pytest.raises(DataError, match=r"a\.json does not exist; check the path of the annotation file"):

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from yolact_pl.data.coco_json import DataError
 from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.data.shapes import ShapesDataModule
 from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.draft import Change
 from yolact_pl.doctor.examination import Examination, examine
@@ -68,7 +69,7 @@ def run(cfg: DictConfig) -> None:
 def _check_options(cfg: DictConfig) -> None:
     if cfg.task.fail_on not in _FAILING:
         raise ValueError(f"task.fail_on={cfg.task.fail_on}: expected {', '.join(_FAILING)}")
-    if not isinstance(cfg.task.examples, int) or cfg.task.examples < 0:
+    if type(cfg.task.examples) is not int or cfg.task.examples < 0:
         raise ValueError(f"task.examples={cfg.task.examples}: expected 0 or more pictures")
     for key, value in (("fix", cfg.fix), ("task.images", cfg.task.images)):
         if not isinstance(value, bool):
@@ -81,6 +82,8 @@ def _sets(cfg: DictConfig) -> list[SetPaths]:
     if advice is not None:
         raise DataError(advice)
     data: CocoDataModule = build(cfg.dataset, batch_size=1)  # nothing here depends on what a training has
+    if isinstance(data, ShapesDataModule):
+        data.check("fit")  # draws them
     files = data.sources.files
     if not files:
         raise ValueError(

@@ -28,4 +28,4 @@ def warn_of_mistakes(data: CocoDataModule) -> None:
         for split, (annotations, folder) in zip(splits, sets, strict=True):
             overrides[f"dataset.{split}_json"] = annotations.path
             overrides[f"dataset.{split}_images"] = folder
-        _log.warning("%s shows all", typed_command(overrides))
+        _log.warning("to see all of it:\n\n    %s\n", typed_command(overrides))
