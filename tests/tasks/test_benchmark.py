@@ -13,7 +13,7 @@ from yolact_pl.tasks.benchmark import run
 from yolact_pl.tasks.build import build, build_network, describe
 
 STAGES = ["decode and resize", "network", "boxes and NMS", "masks"]
-FEW = ["task=benchmark", "task.device=cpu", "task.warmup=1", "task.batch_sizes=[1,3]"]
+FEW = ["task=benchmark", "device=cpu", "task.warmup=1", "task.batch_sizes=[1,3]"]
 
 Run = Callable[..., Any]
 
@@ -91,7 +91,7 @@ def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: P
     plain = [override for override in plain if not override.startswith(("dataset", "backbone", "model"))]
     run(
         compose_config(
-            [*plain, *FEW, f"checkpoint={checkpoint}", "task.images=0", "task.half=true"], tmp_path
+            [*plain, *FEW, f"checkpoint={checkpoint}", "task.images=0", "half=true"], tmp_path
         )
     )
     report = numbers(tmp_path)
@@ -121,7 +121,7 @@ def test_compiled(run_task: Run, tmp_path: Path) -> None:
         "task.batch_sizes=[1,0]",
         "task.batch_sizes=4",
         "task.synthetic_size=[640]",
-        "task.device=tpu7",
+        "device=tpu7",
     ],
 )
 def test_wrong_options_are_told_by_name(run_task: Run, tmp_path: Path, mistake: str) -> None:

@@ -16,8 +16,10 @@ COUNT = 60
 
 
 def config(source: object, output: Path, *overrides: str) -> DictConfig:
-    cfg = OmegaConf.create({"source": source, "output": str(output), "task": OmegaConf.load(OPTIONS)})
-    return OmegaConf.merge(cfg, OmegaConf.from_dotlist(list(overrides)))  # type: ignore[return-value]
+    own = {"source": source, "output": str(output)}
+    cfg = OmegaConf.merge(OmegaConf.load(OPTIONS), own, OmegaConf.from_dotlist(list(overrides)))
+    assert isinstance(cfg, DictConfig)
+    return cfg
 
 
 def test_each_file_is_done_or_named(
@@ -35,7 +37,7 @@ def test_each_file_is_done_or_named(
         caplog.at_level(logging.INFO),
         pytest.raises(ValueError, match=r"\d+ of 60 images could not") as told,
     ):
-        predict.run(config(str(source), output, "task.save=[overlay,json,masks,cutouts,prototypes]"))
+        predict.run(config(str(source), output, "save=[overlay,json,masks,cutouts,prototypes]"))
 
     done = {Path(entry["file"]).name for entry in json.loads((output / "predictions.json").read_text())}
     complaints = [r.getMessage() for r in caplog.records if r.getMessage().startswith("left out: ")]

@@ -51,7 +51,7 @@ def test_a_checkpoint_knows_how_its_images_were_resized(mode: str, tmp_path: Pat
         "task=predict",
         f"checkpoint={checkpoint}",
         f"source={tmp_path / 'picture.png'}",
-        "task.min_score=0.0",
+        "min_score=0.0",
     )
     predicted = json.loads((tmp_path / "predict" / "predictions.json").read_text())
 

@@ -72,7 +72,7 @@ def test_predict_writes_a_picture_for_each_image_and_a_json(
         "task=predict",
         f"checkpoint={checkpoint}",
         f"source={data_dir / 'shapes' / 'val'}",
-        "task.min_score=0",
+        "min_score=0",
     )
     assert len(list(tmp_path.glob("0*.jpg"))) == 5
     assert (tmp_path / "gallery.jpg").exists()

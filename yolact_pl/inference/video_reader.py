@@ -1,17 +1,25 @@
-"""Frames out of a video file, a camera or a stream, upright and with their times."""
+"""Frames out of a video file or a stream, upright and with their times."""
 
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-import cv2
+import av
 import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
-_USUAL_RATE = 25.0
-_MAX_RATE = 120.0
+USUAL_RATE = 25.0
+FINE_TIME_BASE = Fraction(1, 90_000)
+"""Seconds; whole for all usual frame rates."""
+_MAX_RATE = 1000.0
+_SECONDS_TO_WAIT = 10.0
+_LOST = 0.01  # headers may announce a few frames more than there are
+_LOST_FRAMES, _LOST_SECONDS = 2, 2.0
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -37,7 +45,7 @@ class VideoReader:
     Iterate once; the source is let go at the end of the iteration, or by `close`.
 
     Args:
-        source: a video file, a camera index (a number or its digits), or the URL of a stream.
+        source: a video file, or the URL of a stream.
 
     Raises:
         VideoError: it does not exist or cannot be opened.
@@ -47,99 +55,130 @@ class VideoReader:
     """What messages call it; without the password that a URL may have."""
     stem: str
     """A name for files that are made of it."""
+    path: Path | None
+    """Of the file; None for a stream."""
     live: bool
-    """Frames come at their own pace, and for as long as they like: a camera or a stream."""
+    """Frames come at their own pace, and for as long as they like."""
     rate: float
-    """Frames a second at which they are to be shown."""
+    """Frames a second on average."""
+    time_base: Fraction
+    """Seconds: all times are multiples of it."""
     num_frames: int | None
-    """How many the header announces; None where it does not say."""
+    """How many there should be; None where the header does not say."""
     num_read: int
     """How many have been decoded so far."""
 
-    def __init__(self, source: str | int | Path) -> None:
-        text = str(source)
-        path = Path(text).expanduser()
-        camera = text.isdecimal()
-        url = not camera and _URL.match(text) is not None
-        if camera:
-            self.name, self.stem = f"camera {text}", f"camera{text}"
-        elif url:
-            self.name, self.stem = _without_password(text), _stream_stem(text)
+    def __init__(self, source: str | Path) -> None:
+        url = is_url(source)
+        self.path = None if url else Path(source).expanduser()
+        if self.path is None:
+            self.name, self.stem = _without_password(str(source)), _stream_stem(str(source))
         else:
-            self.name, self.stem = text, path.stem
-            _check_file(path)
-        place = text if url else str(path)
-        self._capture = cv2.VideoCapture(int(text)) if camera else cv2.VideoCapture(place)
-        if not self._capture.isOpened():
-            raise VideoError(_why_closed(self.name, camera, url))
-        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.num_frames = count if count > 0 and not camera else None
-        self.live = camera or (url and self.num_frames is None)
+            self.name, self.stem = str(source), self.path.stem
+            _check_file(self.path)
+        try:
+            self._container = av.open(
+                str(source if self.path is None else self.path),
+                options={"rtsp_transport": "tcp"} if str(source).lower().startswith("rtsp") else {},
+                metadata_errors="ignore",
+                timeout=_SECONDS_TO_WAIT if url else None,
+            )
+        except (FFmpegError, OSError, ValueError) as error:
+            raise VideoError(_why_closed(self.name, url)) from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise VideoError(f"{self.name} has no pictures, only sound or data: give another file or source")
+        self._stream = self._container.streams.video[0]
+        self._announced = self._stream.frames
+        self._seconds = _duration(self._container, self._stream)
+        self.rate = _rate(self._stream)
+        self.time_base = self._stream.time_base or FINE_TIME_BASE
+        self.live = url and self._seconds is None
+        if not self.live:
+            self._stream.thread_type = "AUTO"
+        self.num_frames = self._announced or (
+            None if self._seconds is None else max(1, round(self._seconds * self.rate))
+        )
         self.num_read = 0
-        times = [] if camera or url else packet_times(path)
-        self.rate, self._constant = _rate(self._capture.get(cv2.CAP_PROP_FPS), times)
+        self._time = 0.0
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames; with none at all, a VideoError."""
         start = None
         try:
-            while (image := self._next()) is not None:
-                now = self._now()
+            for frame in self._decoded():
+                now = self._now(frame)
                 start = now if start is None else start
+                self._time = max(self._time, now - start)
                 self.num_read += 1
-                yield Frame(self.num_read - 1, max(0.0, now - start), image)
+                yield Frame(self.num_read - 1, self._time, upright(frame))
         finally:
             self.close()
         if self.num_read == 0:
             raise VideoError(f"{self.name} has no frame that can be decoded: give another file or source")
 
     def close(self) -> None:
-        """Let the file or the camera go; to be called by the thread that iterates."""
-        self._capture.release()
+        """Let the source go; to be called by the thread that iterates."""
+        self._container.close()
 
-    def _now(self) -> float:
-        """Seconds, counted from anywhere, of the frame that was read last."""
+    def shortfall(self) -> str | None:
+        """After the iteration: where it ended, if the header announces more; None if nothing is missing."""
+        if self.live:
+            return None
+        if self._announced:
+            few = self.num_read < self._announced - max(_LOST_FRAMES, _LOST * self._announced)
+            return f"after {self.num_read} of {self._announced} frames" if few else None
+        if self._seconds is None or self._time > self._seconds * (1 - _LOST) - _LOST_SECONDS:
+            return None
+        return f"after {self._time:.1f} of {self._seconds:.1f} seconds"
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """Frames in the order of showing; packets that are damaged are passed over."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:  # a file that is cut here, a stream that broke off
+                packet = None
+            try:
+                frames = self._stream.decode(packet)
+            except FFmpegError:
+                frames = []
+            yield from frames
+            if packet is None:
+                return
+
+    def _now(self, frame: av.VideoFrame) -> float:
+        """Seconds, counted from anywhere."""
         if self.live:
             return time.monotonic()
-        if self._constant:
-            return self.num_read / self.rate
-        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-
-    def _next(self) -> NDArray[np.uint8] | None:
-        try:
-            read, image = self._capture.read()
-        except cv2.error:  # damaged data: ends as a file that is cut here
-            return None
-        if not read or image is None:
-            return None
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), dtype=np.uint8)
+        return self.num_read / self.rate if frame.time is None else frame.time
 
 
-def packet_times(path: str | Path) -> list[float]:
-    """Seconds of all frames that a file holds, in order of showing; read without decoding any.
-
-    Empty where OpenCV's reader cannot tell.
-    """
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
-    times = []
-    while capture.grab():
-        times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-    capture.release()
-    return sorted(times)
+def is_url(source: object) -> bool:
+    """Whether it is the address of a stream."""
+    return _URL.match(str(source)) is not None
 
 
-def _rate(announced: float, times: list[float]) -> tuple[float, bool]:
-    """Frames a second, and whether all frames keep to it.
+def upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """A decoded frame as [H, W, 3] RGB, turned by whole quarters as its header asks."""
+    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    quarters = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
-    Where they do not, the rate is one at which short intervals are not made longer.
-    """
-    intervals = np.diff(times)
-    if len(intervals) == 0 or not np.median(intervals) > 0:
-        return (announced if 0 < announced <= _MAX_RATE else _USUAL_RATE), True
-    if announced > 0 and np.abs(intervals * announced - 1).max() < 0.5:
-        return announced, True
-    return float(min(_MAX_RATE, 1 / max(np.percentile(intervals, 10), 1 / _MAX_RATE))), False
+
+def _rate(stream: av.VideoStream) -> float:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 0 < rate <= _MAX_RATE:
+            return float(rate)
+    return USUAL_RATE
+
+
+def _duration(container: InputContainer, stream: av.VideoStream) -> float | None:
+    """Seconds that the pictures last, as far as the header says."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return None if container.duration is None else container.duration / av.time_base
 
 
 _EXPECTED = "expected a video file, a camera index or the URL of a stream"
@@ -154,12 +193,10 @@ def _check_file(path: Path) -> None:
         raise VideoError(f"{path} is empty: give another video file")
 
 
-def _why_closed(name: str, camera: bool, url: bool) -> str:
-    if camera:
-        return f"{name} cannot be opened: check that it is connected and that no other program uses it"
+def _why_closed(name: str, url: bool) -> str:
     if url:
         return f"{name} cannot be opened: check the address, and that it can be reached from here"
-    return f"{name} cannot be read as a video: it is damaged, cut off, or of a format unknown to OpenCV"
+    return f"{name} cannot be read as a video: it is damaged, cut off, or of a format unknown to FFmpeg"
 
 
 def _without_password(url: str) -> str:

@@ -1,51 +1,89 @@
-"""Pictures into a video file."""
+"""Pictures into a video file, with the sound of another one."""
 
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
+import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from yolact_pl.inference.video_reader import VideoError
+from yolact_pl.inference.sound import Sound
+from yolact_pl.inference.video_reader import FINE_TIME_BASE, VideoError
+
+MAX_DENOMINATOR = 10_000  # of a frame rate: 30000/1001 is meant, not the nearest float
+MIN_SIDE = 16  # some encoders overrun their buffers below
+MPEG4_TIME_BASE = Fraction(1, 60_000)
+"""Seconds; that standard has 16 bits for it."""
+LONGEST_PAUSE = 3600
+"""Seconds between two frames."""
+BT709 = 1  # number of the color matrix, primaries and transfer
+LIMITED = 1  # number of the range 16..235
+
+
+class Codec(NamedTuple):
+    """How pictures are encoded."""
+
+    name: str
+    pixels: str
+    """FFmpeg's name of their format."""
+    colors: str
+    """FFmpeg's name of the matrix from RGB to them."""
+    options: dict[str, str]
+
+
+H264 = Codec("libx264", "yuv420p", "ITU709", {"preset": "veryfast", "crf": "23"})
+MPEG4 = Codec("mpeg4", "yuv420p", "ITU601", {"b": "8M"})
+VP8 = Codec("libvpx", "yuv420p", "ITU601", {"deadline": "realtime", "cpu-used": "16", "crf": "10", "b": "8M"})
+MJPEG = Codec("mjpeg", "yuvj420p", "ITU601", {"qmin": "3", "qmax": "3"})
 
 CODECS = {
-    ".mp4": ("avc1", "mp4v"),
-    ".mov": ("avc1", "mp4v"),
-    ".mkv": ("avc1", "mp4v"),
-    ".avi": ("MJPG",),
-    ".webm": ("VP80",),
+    ".mp4": (H264, MPEG4),
+    ".mov": (H264, MPEG4),
+    ".mkv": (H264, MPEG4),
+    ".avi": (MJPEG,),
+    ".webm": (VP8,),
 }
-"""For each kind of file the codecs to try: H.264 where OpenCV was built with it."""
-
-_MIN_SIDE = 16  # some encoders overrun their buffers below
-_MAX_HOLD_SECONDS = 60.0
+"""For each kind of file the codecs to try: H.264 where FFmpeg was built with it."""
 
 
 class VideoWriter:
-    """Writes frames at a constant rate; the file is complete and can be played after `close`.
+    """Writes frames at their times; the file is complete and can be played after `close`.
 
-    Frames with times of their own keep them: the one before is repeated until its successor is due. Width
-    and height are made even, as most codecs need it, by repeating the last column and row. The file is
+    Width and height are made even, as most codecs need it, by repeating the last column and row. The file is
     created with the first frame. Use it as a context manager.
 
     Args:
         path: .mp4, .mov, .mkv, .avi or .webm; its folder is created.
-        rate: frames a second.
+        rate: frames a second on average. An .avi can only have frames at this rate.
+        time_base: seconds; times are rounded to multiples of it.
+        sound: a file whose sound is copied as it is, as long as the pictures last.
 
     Raises:
         VideoError: another suffix.
     """
 
-    def __init__(self, path: str | Path, rate: float) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        rate: float,
+        *,
+        time_base: Fraction = FINE_TIME_BASE,
+        sound: Path | None = None,
+    ) -> None:
         self.path = Path(path)
-        self.rate = rate
+        self.rate = Fraction(rate).limit_denominator(MAX_DENOMINATOR)
+        self.time_base = 1 / self.rate if self.path.suffix.lower() == ".avi" else time_base
         self.num_written = 0
-        self.num_repeated = 0
-        self._writer: cv2.VideoWriter | None = None
-        self._last: NDArray[np.uint8] | None = None
+        self._sound_file = sound
+        self._sound: Sound | None = None
+        self._container: OutputContainer | None = None
         self._size = (0, 0)
-        self._skipped = 0
+        self._ticks, self._skipped = -1, 0
         if self.path.suffix.lower() not in CODECS:
             raise VideoError(f"video file {path} must end in one of {' '.join(CODECS)}")
 
@@ -54,40 +92,52 @@ class VideoWriter:
 
         Args:
             image: [H, W, 3] RGB; one of another size than the first is fitted to it.
-            time: seconds after the first one at which it is due; its predecessor stays until then.
+            time: seconds after the first one at which it is due; if that is not later than its predecessor,
+                it follows that one as soon as it can.
 
         Raises:
-            VideoError: the file cannot be created.
+            VideoError: the file cannot be created or written.
         """
-        if self._writer is None:
-            self._size = (image.shape[1], image.shape[0])
-            self._writer = self._open(_encodable(image, self._size))
-        missing = round(time * self.rate) - self._skipped - self.num_written
-        if missing > _MAX_HOLD_SECONDS * self.rate:  # a clock that jumped, not a picture that stood still
-            self._skipped += missing
-            missing = 0
-        if self._last is not None:
-            for _ in range(missing):
-                self._append(self._last)
-                self.num_repeated += 1
-        self._last = _encodable(image, self._size)
-        self._append(self._last)
+        try:
+            if self._container is None:
+                self._open(image)
+            ticks = round(time / self.time_base) - self._skipped
+            if ticks - self._ticks > LONGEST_PAUSE / self.time_base:  # a clock that jumped
+                self._skipped += ticks - self._ticks - 1
+                ticks = self._ticks + 1
+            self._ticks = max(self._ticks + 1, ticks)
+            picture = av.VideoFrame.from_ndarray(_encodable(image, self._size), format="rgb24")
+            frame = picture.reformat(format=self._codec.pixels, dst_colorspace=self._codec.colors)
+            frame.pts, frame.time_base = self._ticks, self.time_base
+            self._mux(frame)
+        except (FFmpegError, OSError) as error:
+            self._container = None  # to complete what could not be begun would end the process
+            raise VideoError(
+                f"video {self.path} cannot be written: {_reason(error)}; check the folder and its free space"
+            ) from error
+        self.num_written += 1
 
     def close(self) -> None:
         """Complete the file.
 
         Raises:
-            VideoError: what was written is no video, for example for want of space.
+            VideoError: that was not possible, for example for want of space.
         """
-        if self._writer is None:
+        container, self._container = self._container, None
+        if container is None:
             return
-        self._writer.release()
-        self._writer = None
-        written = cv2.VideoCapture(str(self.path))
-        complete = written.isOpened()
-        written.release()
-        if not complete:
-            raise VideoError(f"video {self.path} could not be completed: check the free space of the disk")
+        try:
+            container.mux(self._stream.encode())
+            if self._sound is not None:
+                self._sound.copy_until(float(self._ticks * self.time_base + 1 / self.rate))
+            container.close()
+        except (FFmpegError, OSError) as error:
+            raise VideoError(
+                f"video {self.path} could not be completed: {_reason(error)}; check the disk's free space"
+            ) from error
+        finally:
+            if self._sound is not None:
+                self._sound.close()
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -101,32 +151,47 @@ class VideoWriter:
             if error is None:  # what went wrong first says more
                 raise
 
-    def _append(self, picture: NDArray[np.uint8]) -> None:
-        assert self._writer is not None
-        self._writer.write(picture)
-        self.num_written += 1
-
-    def _open(self, picture: NDArray[np.uint8]) -> cv2.VideoWriter:
+    def _open(self, image: NDArray[np.uint8]) -> None:
+        self._size = (image.shape[1], image.shape[0])
+        height, width = _encodable(image, self._size).shape[:2]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        height, width = picture.shape[:2]
-        for codec in CODECS[self.path.suffix.lower()]:
-            four = cv2.VideoWriter.fourcc(*codec)
-            writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, four, self.rate, (width, height))
-            if writer.isOpened():
-                return writer
-        raise VideoError(
-            f"video {self.path} of {width}x{height} pixels cannot be written: check that the folder can be "
-            f"written to, or take another format ({' '.join(CODECS)})"
-        )
+        container = av.open(str(self.path), "w")
+        codecs = CODECS[self.path.suffix.lower()]
+        self._codec = next((codec for codec in codecs if codec.name in av.codecs_available), codecs[-1])
+        if self._codec.name == "mpeg4":
+            self.time_base = max(self.time_base, MPEG4_TIME_BASE)
+        self._stream = container.add_stream(self._codec.name, rate=self.rate, options=self._codec.options)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = self._codec.pixels
+        context = self._stream.codec_context
+        context.time_base = self.time_base
+        if self._codec.colors == "ITU709":
+            context.colorspace = context.color_primaries = context.color_trc = BT709
+            context.color_range = LIMITED
+        if self._sound_file is not None:
+            self._sound = Sound(self._sound_file, container)
+        container.start_encoding()
+        self._container = container
+
+    def _mux(self, frame: av.VideoFrame) -> None:
+        assert self._container is not None
+        self._container.mux(self._stream.encode(frame))
+        if self._sound is not None:
+            self._sound.copy_until(float(self._ticks * self.time_base))
 
 
 def _encodable(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """BGR, of that (width, height) made even and large enough for all encoders."""
-    picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    """Of that (width, height), made even and large enough for all encoders."""
+    picture = image
     if (image.shape[1], image.shape[0]) != size:
-        picture = cv2.resize(picture, size)
-    right = max(_MIN_SIDE, size[0] + size[0] % 2) - size[0]
-    below = max(_MIN_SIDE, size[1] + size[1] % 2) - size[1]
+        picture = np.asarray(cv2.resize(picture, size), dtype=np.uint8)
+    right = max(MIN_SIDE, size[0] + size[0] % 2) - size[0]
+    below = max(MIN_SIDE, size[1] + size[1] % 2) - size[1]
     if right or below:
         picture = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    """Without FFmpeg's number and the file's name."""
+    return getattr(error, "strerror", None) or str(error)

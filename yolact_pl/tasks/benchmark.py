@@ -63,11 +63,11 @@ def run(cfg: DictConfig) -> None:
     trained = None if cfg.checkpoint is None else load_trained(cfg)
     used = cfg if trained is None else trained.cfg
     data = _validation_set(used) if cfg.task.images > 0 else None
-    subject = _untrained(cfg, data) if trained is None else _subject(trained, cfg.task)
+    subject = _untrained(cfg, data) if trained is None else _subject(trained, cfg)
     with tempfile.TemporaryDirectory() as folder:
         images = _synthetic(cfg.task, Path(folder)) if data is None else _of_data(data, cfg.task.images)
         times, batches = _measure(subject.predictor, images, cfg.task)
-    report = _report(cfg.task, subject, images, times, batches)
+    report = _report(cfg, subject, images, times, batches)
     _log.info("%s", benchmark_text(report))
     output = Path(cfg.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -103,8 +103,8 @@ def _validation_set(cfg: DictConfig) -> CocoDataModule | None:
     return data
 
 
-def _subject(trained: Trained, task: DictConfig) -> Subject:
-    predictor = _predictor(trained.network, trained.cfg, trained.class_names, task)
+def _subject(trained: Trained, asked: DictConfig) -> Subject:
+    predictor = _predictor(trained.network, trained.cfg, trained.class_names, asked)
     return Subject(predictor, trained.cfg, trained.path)
 
 
@@ -112,18 +112,19 @@ def _untrained(cfg: DictConfig, data: CocoDataModule | None) -> Subject:
     """The network of the config with random weights: it takes as long as a trained one."""
     names = [f"class {label}" for label in range(COCO_CLASSES)] if data is None else data.classes
     network = build_network(cfg, len(names), pretrained=False)
-    return Subject(_predictor(network, cfg, names, cfg.task), cfg, None)
+    return Subject(_predictor(network, cfg, names, cfg), cfg, None)
 
 
-def _predictor(network: Yolact, cfg: DictConfig, class_names: Sequence[str], task: DictConfig) -> Predictor:
+def _predictor(network: Yolact, cfg: DictConfig, class_names: Sequence[str], asked: DictConfig) -> Predictor:
+    """Of a network and its config, which a checkpoint may bring; on the device that the run asks for."""
     return Predictor(
         network,
         build(cfg.model.postprocess),
         class_names=class_names,
         image_size=image_size(cfg),
         resize=resize_mode(cfg),
-        device=task.device,
-        half=task.half,
+        device=asked.device,
+        half=asked.half,
     )
 
 
@@ -163,7 +164,7 @@ def _measure(predictor: Predictor, images: Images, task: DictConfig) -> tuple[St
 
 
 def _report(
-    task: DictConfig, subject: Subject, images: Images, times: StageTimes, batches: list[BatchTimes]
+    asked: DictConfig, subject: Subject, images: Images, times: StageTimes, batches: list[BatchTimes]
 ) -> BenchmarkReport:
     predictor = subject.predictor
     return BenchmarkReport(
@@ -172,8 +173,8 @@ def _report(
         image_size=list(predictor.image_size),
         num_classes=len(predictor.class_names),
         score_threshold=predictor.postprocess.score_threshold,
-        half=task.half,
-        compiled=task.compile,
+        half=asked.half,
+        compiled=asked.task.compile,
         images=images.source,
         detections=times.detections,
         stages={name: spread._asdict() for name, spread in times.stages.items()},

@@ -17,8 +17,7 @@ from yolact_pl.inference.gallery import gallery, thumbnail
 from yolact_pl.inference.image_writer import Found, ImageWriter, Written
 from yolact_pl.inference.mask_parts import MaskParts, predict_with_parts
 from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
-from yolact_pl.inference.options import nearest
-from yolact_pl.inference.outputs import MAX_INDEX, write_picture
+from yolact_pl.inference.outputs import write_picture
 from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.results import ResultsFile
@@ -26,10 +25,10 @@ from yolact_pl.inference.window import Window, open_window
 from yolact_pl.structures import Detections
 from yolact_pl.tasks.build import build, image_size, resize_mode
 from yolact_pl.tasks.counter import progress_bar
+from yolact_pl.tasks.predict_options import checked_options
 from yolact_pl.tasks.trained import load_trained
 
 _log = logging.getLogger(__name__)
-SAVE = ("overlay", "json", "masks", "cutouts", "prototypes", "video")
 GALLERY_PICTURES = 24
 READERS = WRITERS = 2
 NAMED_AT_THE_END = 3
@@ -42,21 +41,21 @@ Detect = Callable[[Sequence[Image]], list[tuple[Detections, MaskParts | None]]]
 
 
 def run(cfg: DictConfig) -> None:
-    """Predict on `cfg.source` and write what `cfg.task.save` names to `cfg.output`.
+    """Predict on `cfg.source` and write what `cfg.save` names to `cfg.output`.
 
     Raises:
         ValueError: checkpoint, source or options that can't be used; at the end, unreadable images.
     """
     source = _source(cfg)
-    _check_task(cfg.task, video=is_video(source))
+    cfg = checked_options(cfg, video=is_video(source))
     if is_video(source):
         from yolact_pl.tasks.predict_video import run_video
 
         run_video(cfg, _predictor(cfg))
         return
     assert not isinstance(source, int)  # a camera
-    files = image_files(source, recursive=cfg.task.recursive)
-    videos = videos_left_out(source, recursive=cfg.task.recursive)
+    files = image_files(source, recursive=cfg.recursive)
+    videos = videos_left_out(source, recursive=cfg.recursive)
     if videos:
         _log.warning("videos left out: %d; of a folder only images are taken, a video is given by itself: "
                      "source=%s", len(videos), videos[0])  # fmt: skip
@@ -66,28 +65,28 @@ def run(cfg: DictConfig) -> None:
         raise ValueError(f"output={cfg.output} cannot be written to: {error.strerror or error}") from error
     except torch.cuda.OutOfMemoryError as error:
         raise ValueError(
-            f"the GPU's memory is not enough: lower task.batch_size={cfg.task.batch_size} or image_size, or "
+            f"the GPU's memory is not enough: lower batch_size={cfg.batch_size} or image_size, or "
             "give device=cpu"
         ) from error
 
 
 def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) -> None:
-    folder, stems, save = Path(cfg.output), output_stems(files, reserved=["gallery"]), set(cfg.task.save)
+    folder, stems, save = Path(cfg.output), output_stems(files, reserved=["gallery"]), set(cfg.save)
     writer = ImageWriter(
         folder,
         save=save,
         class_names=predictor.class_names,
-        color_by=cfg.task.color_by,
-        keep_picture=cfg.task.show,
+        color_by=cfg.color_by,
+        keep_picture=cfg.show,
     )
     _check_nothing_is_replaced(files, folder, writer.targets(stems))
     skipped: list[Path] = []
-    found = _detect_batches(_readable(files, stems, skipped), _detect(cfg, predictor), cfg.task.batch_size)
+    found = _detect_batches(_readable(files, stems, skipped), _detect(cfg, predictor), cfg.batch_size)
     thumbnails: list[Image] = []
     with ExitStack() as stack:
         stack.enter_context(logging_redirect_tqdm())
         results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
-        window = open_window("yolact") if cfg.task.show else None
+        window = open_window("yolact") if cfg.show else None
         bar = stack.enter_context(progress_bar(len(files), "image"))
         writing = map_ahead(
             writer, found, threads=WRITERS, ahead=2 * WRITERS, weigh=lambda one: _weight(one.image)
@@ -106,7 +105,7 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         "%d of %d images done, %s in %s",
         len(files) - len(skipped),
         len(files),
-        ", ".join(cfg.task.save),
+        ", ".join(cfg.save),
         folder,
     )
     if skipped:
@@ -155,25 +154,24 @@ def _predictor(cfg: DictConfig) -> Predictor:
         class_names=trained.class_names,
         image_size=image_size(trained.cfg),
         resize=resize_mode(trained.cfg),
-        half=cfg.task.half,
+        device=cfg.device,
+        half=cfg.half,
     )
-    classes = cfg.task.classes
+    classes = cfg.classes
     return predictor.with_options(
-        min_score=cfg.task.min_score,
+        min_score=cfg.min_score,
         classes=list(classes) if isinstance(classes, ListConfig) else classes,
-        top_k=cfg.task.max_shown,
+        top_k=cfg.top_k,
     )
 
 
 def _detect(cfg: DictConfig, predictor: Predictor) -> Detect:
     """How a batch of images is looked at: whole, or one by one through tiles."""
-    if "prototypes" in cfg.task.save:
+    if "prototypes" in cfg.save:
         return lambda images: [*predict_with_parts(predictor, images)]
-    if cfg.task.tile is None:
+    if cfg.tile is None:
         return lambda images: [(detections, None) for detections in predictor(images)]
-    tiled = functools.partial(
-        predictor.tiled, tile=cfg.task.tile, overlap=cfg.task.overlap, batch_size=cfg.task.batch_size
-    )
+    tiled = functools.partial(predictor.tiled, tile=cfg.tile, overlap=cfg.overlap, batch_size=cfg.batch_size)
     return lambda images: [(tiled(image), None) for image in images]
 
 
@@ -187,27 +185,6 @@ def _source(cfg: DictConfig) -> str | int | list[str]:
     if isinstance(source, ListConfig):
         return [str(one) for one in source]
     return source if isinstance(source, int) and is_video(source) else str(source)
-
-
-def _check_task(task: DictConfig, *, video: bool) -> None:
-    """Options that can't be used are told before anything is loaded."""
-    for name in task.save:
-        if name not in SAVE:
-            raise ValueError(f"task.save: {name!r} is not known; {nearest(name, SAVE)}")
-    if not task.save and not task.show:
-        raise ValueError(f"task.save is empty and task.show is false: give some of {', '.join(SAVE)}")
-    if "video" in task.save and not video:
-        raise ValueError("task.save: video needs a video, a camera or a stream as source")
-    if "prototypes" in task.save and task.tile is not None:
-        raise ValueError("task.save: prototypes belong to a whole image; leave out task.tile")
-    if task.color_by not in ("class", "instance"):
-        raise ValueError(f"task.color_by={task.color_by}: expected class or instance")
-    if task.batch_size < 1:
-        raise ValueError(f"task.batch_size={task.batch_size}: expected at least 1")
-    if "masks" in task.save and (task.max_shown is None or task.max_shown > MAX_INDEX):
-        raise ValueError(
-            f"task.save: masks are numbered up to {MAX_INDEX} in a PNG; set task.max_shown to at most that"
-        )
 
 
 def _check_nothing_is_replaced(files: Sequence[Path], folder: Path, targets: Iterable[Path]) -> None:

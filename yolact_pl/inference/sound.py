@@ -1,0 +1,70 @@
+"""The sound of a video, copied into another one."""
+
+import logging
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+
+_log = logging.getLogger(__name__)
+
+
+class Sound:
+    """The first sound track of a file, packet by packet and never decoded, beside the same pictures.
+
+    Args:
+        path: of a file with pictures.
+        output: gets a stream more, if it can hold such sound; to be made before its first packet.
+    """
+
+    def __init__(self, path: Path, output: OutputContainer) -> None:
+        self._output = output
+        self._input = av.open(str(path), metadata_errors="ignore")
+        streams = self._input.streams
+        self._packets = self._input.demux(streams.audio[0]) if streams.audio else iter(())
+        self._next: Packet | None = None
+        self._start = 0.0
+        if not streams.audio:
+            return
+        pictures = streams.video[0]
+        if pictures.start_time is not None and pictures.time_base is not None:
+            self._start = float(pictures.start_time * pictures.time_base)
+        codec = streams.audio[0].codec_context.name
+        if codec not in output.supported_codecs:
+            _log.warning("the sound is left out: %s can't hold %s; .mkv holds most", output.name, codec)
+            self._packets = iter(())
+            return
+        self._stream = output.add_stream_from_template(streams.audio[0])
+        self._next = self._take()
+
+    def copy_until(self, seconds: float) -> None:
+        """Write what begins before that time, counted from the first picture."""
+        while self._next is not None:
+            packet = self._next
+            assert packet.time_base is not None
+            assert packet.pts is not None
+            begin = float(packet.pts * packet.time_base) - self._start
+            if begin >= seconds:
+                return
+            self._next = self._take()
+            if begin + float((packet.duration or 0) * packet.time_base) <= 0:
+                continue  # before the first picture
+            shift = round(self._start / packet.time_base)
+            packet.pts -= shift
+            packet.dts = packet.pts if packet.dts is None else packet.dts - shift
+            packet.stream = self._stream
+            self._output.mux(packet)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._next = None
+        self._input.close()
+
+    def _take(self) -> Packet | None:
+        """The next packet that has a time; None at the end, also where the file is cut."""
+        try:
+            return next((packet for packet in self._packets if packet.pts is not None), None)
+        except FFmpegError:
+            return None
