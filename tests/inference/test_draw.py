@@ -160,6 +160,30 @@ def test_labels_are_drawn_where_there_is_room() -> None:
     assert columns.min() == 60
 
 
+@pytest.mark.parametrize(("size", "complete"), [((100, 100), False), ((480, 640), True)])
+def test_labels_leave_most_of_a_small_picture_free(size: tuple[int, int], *, complete: bool) -> None:
+    """Twelve objects far from each other: of a small picture only the best are labelled, of a large one all."""
+    height, width = size
+    corners = [(x, y) for y in range(4) for x in range(3)]
+    boxes = [
+        [width * x / 3, height * (y / 4 + 0.2), width * (x / 3 + 0.1), height * (y + 1) / 4]
+        for x, y in corners
+    ]
+    nothing = np.zeros((12, height, width), bool)
+    image = np.zeros((height, width, 3), np.uint8)
+    out = draw_detections(image, found(nothing, [0] * 12, boxes), NAMES, boxes=False)
+    drawn = out.any(axis=2)
+    assert drawn.mean() <= 0.25
+    # In each object's cell, in the order of their scores.
+    cells = [
+        drawn[height * y // 4 : height * (y + 1) // 4, width * x // 3 : width * (x + 1) // 3].any()
+        for x, y in corners
+    ]
+    assert cells == sorted(cells, reverse=True)
+    assert cells[0]
+    assert all(cells) == complete
+
+
 def test_line_and_letters_grow_with_the_picture() -> None:
     sizes = [(100, 100), (480, 640), (1080, 1920), (3000, 4000)]
     pictures = [np.broadcast_to(np.uint8(0), (*size, 3)) for size in sizes]

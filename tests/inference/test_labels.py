@@ -99,6 +99,19 @@ def test_labels_of_one_box_get_places_of_their_own() -> None:
     assert cover.max() == 1
 
 
+def test_the_middle_is_taken_where_both_sides_are() -> None:
+    """Boxes of 60 pixels with labels of 20: what is taken leaves only the middle of the row above."""
+    box = (50, 40, 110, 50)
+    taken = [(45, 0, 70, 100), (90, 0, 115, 100)]
+    assert label_place((10, 20), box, (100, 200), taken) == (70, 30, 90, 40)
+
+
+def test_a_label_may_cover_the_margin_of_another_but_no_letter() -> None:
+    box, whole = (50, 40, 90, 80), [(0, 40, 200, 100)]
+    assert label_place((20, 40), box, (100, 200), [*whole, (0, 0, 200, 21)]) == (50, 20, 90, 40)
+    assert label_place((20, 40), box, (100, 200), [*whole, (0, 0, 200, 23)]) is None
+
+
 def test_no_place_in_too_small_an_image() -> None:
     assert label_place((10, 30), (0, 0, 5, 5), (9, 100), []) is None
     assert label_place((10, 30), (0, 0, 5, 5), (100, 29), []) is None

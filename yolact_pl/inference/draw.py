@@ -18,6 +18,9 @@ from yolact_pl.structures import Detections, Target
 
 ColorBy = Literal["class", "instance"]
 
+LABELED_PART = 0.25
+"""Of an image's area, which its labels may cover together: of 100 x 100 pixels with four words the most."""
+
 
 @dataclass(frozen=True)
 class _Object:
@@ -166,8 +169,9 @@ def _contours(mask: NDArray[np.bool_]) -> Sequence[MatLike]:
 
 
 def _draw_labels(image: NDArray[np.uint8], objects: list[_Object], font_size: int) -> None:
-    """Write the labels, best first; one that would hide others is left out."""
+    """Write the labels, best first; left out is what would hide others, or too much of a small image."""
     height, width = image.shape[:2]
+    room = LABELED_PART * height * width
     max_width = min(width, max(width * 2 // 5, 16 * font_size))
     taken: list[Rectangle] = []
     for thing in objects:
@@ -175,7 +179,8 @@ def _draw_labels(image: NDArray[np.uint8], objects: list[_Object], font_size: in
         if not text:
             continue
         h, w = text_coverage(text, font_size).shape
-        place = label_place((h, w), thing.box, (height, width), taken)
+        place = label_place((h, w), thing.box, (height, width), taken) if h * w <= room else None
         if place is not None:
+            room -= h * w
             taken.append(place)
             draw_chip(image, text, place[:2], thing.color, font_size)

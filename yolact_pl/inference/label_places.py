@@ -3,7 +3,8 @@
 Rectangle = tuple[int, int, int, int]
 """Whole pixels x1, y1, x2, y2; the last two are the first column and row outside."""
 
-MOST_HIDDEN = 0.15
+MOST_HIDDEN = 0.05
+"""Of a label's area: its margin, and no letter."""
 
 
 def label_place(
@@ -25,9 +26,9 @@ def label_place(
     if h > height or w > width:
         return None
     x1, y1, x2, y2 = box
-    # Above the box, then inside at its top, inside at its bottom, below; from its left, then up to its right.
+    # Above the box, then inside at its top, inside at its bottom, below; at its left, right, in the middle.
     rows = [y for y in (y1 - h, y1, y2 - h, y2) if 0 <= y <= height - h] or [max(0, min(y1, height - h))]
-    columns = [max(0, min(x, width - w)) for x in (x1, x2 - w)]
+    columns = [max(0, min(x, width - w)) for x in (x1, x2 - w, (x1 + x2 - w) // 2)]
     places = [(x, y, x + w, y + h) for x in columns for y in rows]
     best, least = None, MOST_HIDDEN * h * w
     for place in places:
