@@ -2,16 +2,22 @@
 
 import contextlib
 import io
+import logging
+import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import yolact_pl
 from tests.tasks.conftest import TINY, compose_config
 from yolact_pl.checkpoints.description import ENTRY
 from yolact_pl.tasks.build import build_network, describe
@@ -80,3 +86,35 @@ def test_the_library_s_page(checkpoint: Path, tmp_path: Path, monkeypatch: pytes
     assert set(result["only"].names) <= {"disc"}
     assert result["counts"] == [count, count]
     assert (tmp_path / "drawn.png").exists()
+
+
+def test_loading_and_calling_change_nothing_global(checkpoint: Path) -> None:
+    generator: Any = np.random.mtrand._rand  # the one that is not passed around
+    state = (
+        torch.get_default_dtype,
+        torch.get_default_device,
+        torch.get_num_threads,
+        torch.is_grad_enabled,
+        torch.are_deterministic_algorithms_enabled,
+        torch.get_float32_matmul_precision,
+        cv2.getNumThreads,
+        random.getstate,
+        lambda: torch.random.get_rng_state().tolist(),
+        lambda: generator.get_state()[1].tolist(),
+        lambda: list(logging.getLogger().handlers),
+    )
+    before = [read() for read in state]
+    model = yolact_pl.load(checkpoint, device="cpu")
+    found = model(np.full((40, 60, 3), 99, dtype=np.uint8), min_score=0.0, top_k=3)
+    assert len(found) == 3
+    assert [read() for read in state] == before
+
+
+def test_importing_the_library_takes_nothing_along() -> None:
+    code = (
+        "import sys; import yolact_pl;"
+        "heavy = {'torch', 'torchvision', 'cv2', 'numpy', 'pytorch_lightning', 'hydra'} & set(sys.modules);"
+        "assert not heavy, heavy; assert callable(yolact_pl.load);"
+        "assert not {'pytorch_lightning', 'hydra', 'av', 'matplotlib'} & set(sys.modules), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -162,7 +162,7 @@ def test_labels_are_drawn_where_there_is_room() -> None:
 
 @pytest.mark.parametrize(("size", "complete"), [((100, 100), False), ((480, 640), True)])
 def test_labels_leave_most_of_a_small_picture_free(size: tuple[int, int], *, complete: bool) -> None:
-    """Twelve objects far from each other: of a small picture only the best are labelled, of a large one all."""
+    """Twelve objects: in a small picture only the best are labelled, in a large one all."""
     height, width = size
     corners = [(x, y) for y in range(4) for x in range(3)]
     boxes = [

@@ -1,6 +1,9 @@
 """The library: images of any kind in, results in any form out."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,6 +94,89 @@ def test_tiles_find_more_and_each_in_pixels_of_the_image(model: yolact_pl.Model)
     np.testing.assert_array_equal(small.masks, model(large[:90, :90]).masks)
     with pytest.raises(ValueError, match="overlap=2"):
         model.tiled(large, overlap=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_scores": 0.5}, r"no option 'min_scores'; did you mean 'min_score'\?"),
+        ({"foo": 1}, r"no option 'foo'; there are min_score, classes, top_k"),
+        ({"min_score": "high"}, "min_score='high': expected a number"),
+        ({"min_score": 1}, "min_score=1"),
+        ({"min_score": float("nan")}, "min_score=nan"),
+        ({"iou_threshold": -0.1}, "iou_threshold=-0.1"),
+        ({"top_k": 0}, "top_k=0"),
+        ({"top_k": 2.5}, r"top_k=2\.5"),
+        ({"nms": "soft"}, "nms='soft' is not known"),
+        ({"classes": []}, "classes is empty"),
+    ],
+)
+def test_wrong_options_are_told(
+    options: dict[str, Any], message: str, model: yolact_pl.Model, pixels: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        model(pixels, **options)
+
+
+def test_a_list_of_any_sizes_gives_what_each_image_gives_alone(model: yolact_pl.Model) -> None:
+    random = np.random.default_rng(3)
+    sizes = [(48, 80), (31, 17), (200, 90), (1, 40)]
+    images = [random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    together = model(images)
+    assert [found.size for found in together] == sizes
+    for found, image in zip(together, images, strict=True):
+        alone = model(image)
+        np.testing.assert_allclose(found.boxes, alone.boxes, atol=1)
+        np.testing.assert_allclose(found.scores, alone.scores, atol=1e-4)
+    assert model([]) == []
+
+
+def test_supervision_gets_the_same_objects(model: yolact_pl.Model, pixels: np.ndarray) -> None:
+    supervision = pytest.importorskip("supervision")
+    found = model(pixels)
+    converted = found.to_supervision()
+    assert isinstance(converted, supervision.Detections)
+    assert len(converted) == len(found) == 5
+    np.testing.assert_array_equal(converted.xyxy, found.boxes)
+    np.testing.assert_array_equal(converted.mask, found.masks)
+    np.testing.assert_array_equal(converted.confidence, found.scores)
+    np.testing.assert_array_equal(converted.class_id, found.labels)
+    assert converted.data["class_name"].tolist() == found.names
+    best = converted[converted.confidence >= found.scores[1]]
+    assert best.data["class_name"].tolist() == found.names[:2]
+    assert len(model(pixels, min_score=0.9999).to_supervision()) == 0
+
+
+def test_polygons_outline_the_masks(model: yolact_pl.Model, pixels: np.ndarray) -> None:
+    found = model(pixels)
+    for parts, mask in zip(found.to_polygons(), found.masks, strict=True):
+        flat = [outline.astype(float).ravel().tolist() for outline in parts]
+        encoded = coco_mask.frPyObjects(flat, *mask.shape)
+        filled = coco_mask.decode(coco_mask.merge(encoded)).astype(bool) if flat else np.zeros_like(mask)
+        assert (filled >= mask).all()
+        holes = filled & ~mask
+        assert not holes[0].any()
+        assert not holes[:, 0].any()
+
+
+def test_threads_share_a_model(model: yolact_pl.Model) -> None:
+    """Each with options and images of its own, all at once and again and again."""
+    random = np.random.default_rng(5)
+    images = [random.integers(0, 256, (40 + 8 * i, 60, 3), dtype=np.uint8) for i in range(4)]
+    options: list[dict[str, Any]] = [{}, {"top_k": 2}, {"classes": ["star"]}, {"nms": "exact"}]
+    alone = [model(image, **asked) for image, asked in zip(images, options, strict=True)]
+    start = threading.Barrier(4, timeout=30)
+
+    def work(i: int) -> list[yolact_pl.ImageDetections]:
+        start.wait()
+        return [model(images[i], **options[i]) for _ in range(5)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for expected, several in zip(alone, pool.map(work, range(4)), strict=True):
+            for found in several:
+                np.testing.assert_array_equal(found.labels, expected.labels)
+                np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+                np.testing.assert_array_equal(found.masks, expected.masks)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.float32), np.zeros((4, 0, 3), np.uint8), 7])

@@ -134,8 +134,10 @@ def load(
     if image_size is not None:
         image_size = _height_width(image_size)
     stored = read_stored_network(local_file(checkpoint))
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before the file's replace them
+        network = stored.build(image_size)
     predictor = Predictor(
-        stored.build(image_size),
+        network,
         _stored_postprocess(stored),
         class_names=stored.class_names,
         image_size=image_size or stored.image_size,
@@ -148,10 +150,13 @@ def load(
 
 
 def _height_width(image_size: int | tuple[int, int]) -> tuple[int, int]:
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if min(height, width) < SMALLEST_SIDE:
-        raise ValueError(f"image_size={image_size}: expected at least {SMALLEST_SIDE} pixels a side")
-    return height, width
+    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= SMALLEST_SIDE for side in sides):
+        raise ValueError(
+            f"image_size={image_size!r}: expected a side or (height, width), each of at least "
+            f"{SMALLEST_SIDE} pixels"
+        )
+    return sides[0], sides[1]
 
 
 def _stored_postprocess(stored: StoredNetwork) -> Postprocess:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from numbers import Integral, Real
 
 from typing_extensions import TypedDict
 
@@ -26,19 +27,23 @@ class Options(TypedDict, total=False):
 
 
 def check_options(options: Options) -> None:
-    """Whether the numbers are in their ranges.
+    """Whether there are such options, and the numbers are in their ranges.
 
     Raises:
         ValueError: one is not.
     """
+    known = tuple(Options.__annotations__)
+    for name in options:
+        if name not in known:
+            raise ValueError(f"there is no option {name!r}; {nearest(name, known)}")
     min_score, iou_threshold = options.get("min_score", 0.0), options.get("iou_threshold", 0.5)
     top_k = options.get("top_k")
-    if not 0 <= min_score < 1:
-        raise ValueError(f"min_score={min_score} must be at least 0 and below 1")
-    if not 0 <= iou_threshold <= 1:
-        raise ValueError(f"iou_threshold={iou_threshold} must be from 0 to 1")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k={top_k}: give how many detections to keep, at least 1")
+    if not (isinstance(min_score, Real) and 0 <= min_score < 1):
+        raise ValueError(f"min_score={min_score!r}: expected a number of at least 0 and below 1")
+    if not (isinstance(iou_threshold, Real) and 0 <= iou_threshold <= 1):
+        raise ValueError(f"iou_threshold={iou_threshold!r}: expected a number from 0 to 1")
+    if top_k is not None and not (isinstance(top_k, Integral) and top_k >= 1):
+        raise ValueError(f"top_k={top_k!r}: expected how many detections to keep, at least 1")
 
 
 def asked_postprocess(postprocess: Postprocess, options: Options) -> Postprocess:
@@ -60,11 +65,13 @@ def labels_of(classes: Sequence[str] | str | None, class_names: Sequence[str]) -
     """The labels of classes by name, None for all.
 
     Raises:
-        ValueError: a name that is not among the network's; says the nearest.
+        ValueError: none at all, or a name that is not among the network's; says the nearest.
     """
     if classes is None:
         return None
     wanted = {classes} if isinstance(classes, str) else set(classes)
+    if not wanted:
+        raise ValueError("classes is empty: give some names, or None for all classes")
     for name in wanted:
         if name not in class_names:
             raise ValueError(f"classes: this network has no class {name!r}; {nearest(name, class_names)}")
