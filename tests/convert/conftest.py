@@ -12,7 +12,11 @@ from PIL import Image
 from yolact_pl.convert.coco import to_coco
 from yolact_pl.convert.labeled import LabeledSet
 from yolact_pl.data.annotations import Annotations, read_annotations
+from yolact_pl.doctor.coco_set import SetPaths
+from yolact_pl.doctor.examination import examine
+from yolact_pl.doctor.kinds import Kind, Severity
 
+OF_SMALL_SETS = {Kind.CLASS_EMPTY, Kind.NO_OBJECTS}
 Masks = dict[str, list[tuple[str, np.ndarray]]]
 """Class and mask [H, W] bool of each object, by file name."""
 
@@ -40,7 +44,7 @@ def disc(size: tuple[int, int], x: float, y: float, radius: float) -> np.ndarray
 
 @pytest.fixture
 def back(tmp_path: Path) -> Callable[[LabeledSet], dict[str, Annotations]]:
-    """Convert a set, write it, and read each split with its images as training does."""
+    """Convert a set, write it, and read each split with its images as training does; nothing is wrong."""
 
     def convert(labeled: LabeledSet) -> dict[str, Annotations]:
         contents = to_coco(labeled).contents
@@ -49,6 +53,9 @@ def back(tmp_path: Path) -> Callable[[LabeledSet], dict[str, Annotations]]:
             path = tmp_path / f"converted_{split.name}.json"
             path.write_text(json.dumps(contents[split.name]))
             read[split.name] = read_annotations(path, split.images_folder)
+            examination = examine([SetPaths("train", path, split.images_folder)], opened=None)
+            kinds = {finding.kind for finding in examination.findings}
+            assert {kind for kind in kinds if kind.severity is not Severity.NOTE} <= OF_SMALL_SETS
         return read
 
     return convert

@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 from tests.tasks.conftest import TINY, compose_config
 from yolact_pl.data.annotations import read_annotations
 from yolact_pl.data.dataset import TrainDataset
+from yolact_pl.data.selection import select_classes
 from yolact_pl.data.transforms import NoAugmentation
 from yolact_pl.tasks.build import build
 from yolact_pl.tasks.preview_data import draw_sample, first_keys, run
@@ -109,6 +110,15 @@ def test_masks_boxes_and_crowds_are_in_their_places(soft_masks: bool, tmp_path: 
     white = (pixels == 255).all(axis=2)
     assert not white[10 * 8 : 30 * 8, 6 * 8 : 18 * 8].any()
     assert 0.1 < white[10 * 8 : 30 * 8, 34 * 8 : 54 * 8].mean() < 0.25  # two of twelve pixels
+
+
+@pytest.mark.parametrize("names", [("cat", "dog"), ("dog",)])
+def test_a_single_class_is_not_written_at_every_object(names: tuple[str, ...], tmp_path: Path) -> None:
+    known = select_classes(read_annotations(write_set(tmp_path)), names)
+    dataset = TrainDataset(known, tmp_path, image_size=(80, 120), augment=NoAugmentation())
+    pixels, _ = draw_sample(dataset, (0, 0), names, width=480)
+    above_the_box = pixels[30:56, 32:160]
+    assert (above_the_box != 100).any() == (len(names) > 1)
 
 
 def test_crowds_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -226,7 +226,12 @@ class Kind(Enum):
     RLE_EMPTY = WARNING, "the RLE has no pixel", "remove the annotation", _NO_ANNOTATION
     AREA_INVALID = ERROR, "the area is not a number of square pixels", "take it from the mask", _FROM_MASK
     AREA_MISSING = NOTE, "there is no area", "nothing, it is counted from the mask"
-    AREA_DISAGREES = WARNING, "the area is not that of the mask", "take it from the mask", _FROM_MASK
+    AREA_DISAGREES = (
+        NOTE,
+        "the area is not that of the mask",
+        "take it from the mask: AP of small, medium and large objects goes by it",
+        _FROM_MASK,
+    )
 
     def __init__(self, severity: Severity, meaning: str, advice: str, fix: str = "") -> None:
         self.severity = severity

@@ -101,7 +101,8 @@ def draw_sample(
     times = max(1, math.ceil(width / pixels.shape[1]))
     enlarged = pixels.repeat(times, axis=0).repeat(times, axis=1)
     shown: Target = {**target, "boxes": target["boxes"] * times}
-    drawn = _hatch_crowds(draw_targets(enlarged, shown, class_names), shown)
+    named = len(class_names) > 1  # the same word at every object would only hide the small ones
+    drawn = _hatch_crowds(draw_targets(enlarged, shown, class_names, labels=named), shown)
     return thumbnail(drawn, width), target
 
 
