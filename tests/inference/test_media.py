@@ -68,6 +68,7 @@ def test_home_is_understood(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("notes.txt", r"notes.txt is not an image file .*\.jpg"),
         ("folder.png", r"folder.png has no image file: looked for \.jpg .*recursive=true"),
         ("*.webp", r"\*\.webp has no image file: looked for \.jpg"),
+        ("*.mp4", r"\*\.mp4 has no image file: .*; a video is given by itself: .*clip\.mp4"),
     ],
 )
 def test_nothing_found_says_what_was_looked_for(folder: Path, source: str, message: str) -> None:

@@ -94,19 +94,23 @@ def _files_of(path: Path, recursive: bool) -> list[Path]:
             raise ValueError(f"source {path} is not an image file by its suffix: expected one of {suffixes}")
         return [path]
     if path.is_dir():
-        files = _images(path.rglob("*") if recursive else path.iterdir())
+        matches = list(path.rglob("*") if recursive else path.iterdir())
         hint = "" if recursive else " (folders inside of it are searched with recursive=true)"
     elif _is_glob(str(path)):
-        files = _images(Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207
+        matches = [Path(match) for match in glob.iglob(str(path), recursive=True)]  # noqa: PTH207
         hint = ""
     else:
         raise ValueError(f"source {path} does not exist: expected an image file, a folder or a glob")
+    files = _images(matches)
     if not files:
+        videos = sorted(match for match in matches if match.suffix.lower() in VIDEO_SUFFIXES)
+        if videos:
+            hint = f"; a video is given by itself: {videos[0]}"
         raise ValueError(f"source {path} has no image file: looked for {suffixes}{hint}")
     return files
 
 
-def _images(paths: Iterator[Path]) -> list[Path]:
+def _images(paths: Sequence[Path]) -> list[Path]:
     """Sorted and without hidden files, such as the `._name.jpg` of macOS archives, which hold no picture."""
     return sorted(
         path for path in paths if _is_image(path) and not path.name.startswith(".") and path.is_file()
