@@ -3,10 +3,10 @@
     python benchmarks/data.py
     python benchmarks/data.py --json instances_train2017.json --images train2017 --size 550
 
-Without arguments it writes pictures of its own to a temporary folder: 640 x 480 JPEGs, 7 objects each. One core;
-times are of an image, in batches of 8. The published formulation is `plain_samples.py`; its random choices are
-the same, and that both show the same is checked first. It normalises the images too, which here the network
-does on its device.
+Without arguments it writes pictures of its own to a temporary folder: 640 x 480 JPEGs, 7 objects each. One
+core; times are of an image, in batches of 8. The published formulation is `plain_samples.py`; its random
+choices are the same, and that both show the same is checked first. It normalises the images too, which here
+the network does on its device.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Whether the memory of a data worker grows while it makes samples of a set as large as COCO.
+"""How long a set as large as COCO takes to be read, and whether the memory of a data worker grows.
 
     python benchmarks/data_memory.py
     python benchmarks/data_memory.py --json instances_train2017.json --images train2017
@@ -14,27 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
+from alternating import print_figures
+from pictures import HEIGHT, WIDTH, photo_like, write_jpeg
 
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.transforms import SsdAugmentation
 
 PICTURES = 60
-SIZE = (480, 640)
+BATCH = 8
 OBJECTS_PER_IMAGE = 7.3
 NUM_CLASSES = 80
-
-
-def write_pictures(folder: Path) -> None:
-    """Pictures of smooth colours with some noise."""
-    rng = np.random.default_rng(0)
-    for i in range(PICTURES):
-        coarse = rng.integers(0, 256, (24, 32, 3), np.uint8)
-        picture = cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC) + rng.normal(
-            0, 12, (*SIZE, 3)
-        )
-        cv2.imwrite(str(folder / f"{i}.jpg"), np.clip(picture, 0, 255).astype(np.uint8))
 
 
 def write_json(path: Path, num_images: int) -> Path:
@@ -45,7 +35,7 @@ def write_json(path: Path, num_images: int) -> Path:
         names = ", ".join(json.dumps({"id": n, "name": f"class {n}"}) for n in range(NUM_CLASSES))
         file.write(f'{{"categories": [{names}],\n"images": [')
         for i in range(num_images):
-            image = {"id": i, "file_name": f"{i % PICTURES}.jpg", "height": SIZE[0], "width": SIZE[1]}
+            image = {"id": i, "file_name": f"{i % PICTURES}.jpg", "height": HEIGHT, "width": WIDTH}
             file.write(("," if i else "") + json.dumps(image))
         file.write('],\n"annotations": [')
         for i in range(num_images):
@@ -83,7 +73,9 @@ def memory(pid: int | str) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="memory of a data worker")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, help="a COCO file; without one it is generated")
     parser.add_argument("--images", type=Path, help="folder of its images")
     parser.add_argument("--count", type=int, default=118_000, help="images of the generated set")
@@ -94,44 +86,51 @@ def main() -> None:
         folder, path = arguments.images, arguments.json
         if path is None:
             folder = Path(temporary)
-            write_pictures(folder)
+            rng = np.random.default_rng(0)
+            for i in range(PICTURES):
+                write_jpeg(folder / f"{i}.jpg", photo_like(rng))
             path = write_json(folder / "instances.json", arguments.count)
         data = CocoDataModule(
             train_json=path,
             train_images=folder,
             image_size=arguments.size,
-            batch_size=8,
+            batch_size=BATCH,
             augment=SsdAugmentation(),
             num_workers=1,
         )
         start = time.perf_counter()
         data.check("fit")
+        seconds = time.perf_counter() - start
         known = data.sources.annotations("train")
-        print(
-            f"{known.num_images:,} images, {known.num_annotations:,} objects, {path.stat().st_size >> 20} MiB"
-        )
-        print(
-            f"read and checked in {time.perf_counter() - start:.0f} s, {memory('self')['resident']:.0f} MiB\n"
-        )
-        watch(data, arguments.samples)
+        history = watch(data, arguments.samples)
+    print(f"{known.num_images:,} images, {known.num_annotations:,} objects\n")
+    print("| samples | resident MiB | shared MiB | private MiB of the worker |")
+    print("|---:|---:|---:|---:|")
+    for samples, now in history.items():
+        print(f"| {samples} | {now['resident']:.0f} | {now['shared']:.0f} | {now['private']:.0f} |")
+    print()
+    private = [now["private"] for now in history.values()]
+    print_figures(
+        {
+            f"a set of {known.num_images:,} images, read and checked": f"{seconds:.0f} s",
+            f"growth of a worker over {arguments.samples:,} samples": f"{private[-1] - private[0]:+.1f} MiB",
+            "memory of the main process": f"{memory('self')['resident']:.0f} MiB",
+        }
+    )
 
 
-def watch(data: CocoDataModule, samples: int) -> None:
-    """A line of the worker's memory after each eighth of the samples."""
+def watch(data: CocoDataModule, samples: int) -> dict[int, dict[str, float]]:
+    """The worker's memory after each eighth of the samples."""
     loader = data.train_dataloader()
-    print(f"{'samples':>8}{'resident':>10}{'shared':>10}{'private':>10}   MiB of the worker")
-    every = max(samples // 8 // 8, 1)  # batches of 8
-    history = []
+    every = max(samples // BATCH // 8, 1)
+    history = {}
     for number, _ in enumerate(loader, start=1):
         if number % every == 0:
-            worker = loader._iterator._workers[0].pid  # type: ignore[union-attr]
-            now = memory(worker)
-            history.append(now)
-            print(f"{number * 8:8}{now['resident']:10.0f}{now['shared']:10.0f}{now['private']:10.0f}")
-        if number * 8 >= samples:
+            worker = loader._iterator._workers[0].pid
+            history[number * BATCH] = memory(worker)
+        if number * BATCH >= samples:
             break
-    first, last = history[0]["private"], history[-1]["private"]
-    print(f"\nprivate memory from the first line to the last: {last - first:+.1f} MiB")
+    return history
 
 
 if __name__ == "__main__":

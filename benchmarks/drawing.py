@@ -1,18 +1,18 @@
-"""How long it takes to draw 20 objects on a 1080p frame, on one core, beside the libraries that could do it.
+"""How long it takes to draw objects on a frame, on one core, beside the other ways to do it.
 
-Usage: python benchmarks/drawing.py [--repeats 30]
+    python benchmarks/drawing.py [--repeats 10]
 
-supervision is timed if it is installed (`pip install supervision`).
+The published formulation blends all masks as float tensors over the whole frame. supervision is timed if it
+is installed (`pip install supervision`).
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 import torch
+from alternating import compare, print_rows
 from numpy.typing import NDArray
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
@@ -42,6 +42,27 @@ def synthetic_detections(height: int, width: int, count: int, seed: int = 0) -> 
         labels=torch.from_numpy(random.integers(0, len(CLASS_NAMES), count)),
         masks=torch.from_numpy(masks.view(bool)),
     )
+
+
+def published_draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
+    labels, scores = detections["labels"].tolist(), detections["scores"].tolist()
+    colors = [index_color(label) for label in labels]
+    pixels = torch.from_numpy(image).float() / 255
+    masks = detections["masks"].float()[..., None]
+    mask_colors = masks * torch.tensor(colors).view(-1, 1, 1, 3) / 255 * 0.45
+    transparency = 1 - 0.45 * masks
+    behind = transparency[:-1].cumprod(dim=0)
+    shade = mask_colors[0] + (mask_colors[1:] * behind).sum(dim=0)
+    drawn = ((pixels * transparency.prod(dim=0) + shade) * 255).byte().numpy()
+    for box, label, score, color in zip(
+        detections["boxes"].int().tolist(), labels, scores, colors, strict=True
+    ):
+        cv2.rectangle(drawn, tuple(box[:2]), tuple(box[2:]), color, 1)
+        text, font = f"{CLASS_NAMES[label]}: {score:.2f}", cv2.FONT_HERSHEY_DUPLEX
+        (width, height), _ = cv2.getTextSize(text, font, 0.6, 1)
+        cv2.rectangle(drawn, (box[0], box[1]), (box[0] + width, box[1] - height - 4), color, -1)
+        cv2.putText(drawn, text, (box[0], box[1] - 3), font, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+    return drawn
 
 
 def torchvision_draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
@@ -83,37 +104,33 @@ def supervision_draw() -> Callable[[NDArray[np.uint8], Detections], NDArray[np.u
     return draw
 
 
-def milliseconds(call: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median and 90th percentile, after three calls that do not count."""
-    times = []
-    for repeat in range(repeats + 3):
-        start = time.perf_counter()
-        call()
-        if repeat >= 3:
-            times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times), statistics.quantiles(times, n=10)[-1]
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=30)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=10)
     repeats = parser.parse_args().repeats
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
-    print(f"{'what':34} {'median ms':>10} {'90 % ms':>10}")
-    for height, width, count in ((1080, 1920, 20), (1080, 1920, 100), (480, 640, 20), (3000, 4000, 20)):
+    ways: dict[str, Callable[[NDArray[np.uint8], Detections], object]] = {
+        "published formulation": published_draw,
+        "torchvision.utils": torchvision_draw,
+    }
+    if (draw := supervision_draw()) is not None:
+        ways["supervision"] = draw
+    ways["this project"] = lambda image, found: draw_detections(image, found, CLASS_NAMES)
+    rows = []
+    for height, width, count in ((1080, 1920, 20), (480, 640, 20), (480, 640, 100)):
         image = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
         found = synthetic_detections(height, width, count)
-        ways: dict[str, Callable[[NDArray[np.uint8], Detections], object]] = {
-            "ours": lambda image, found: draw_detections(image, found, CLASS_NAMES),
-            "torchvision.utils": torchvision_draw,
-        }
-        if (draw := supervision_draw()) is not None:
-            ways["supervision"] = draw
-        for name, way in ways.items():
-            median, slow = milliseconds(lambda way=way, image=image, found=found: way(image, found), repeats)
-            print(f"{f'{width}x{height}, {count} objects, {name}':34} {median:10.1f} {slow:10.1f}")
+        rows += compare(
+            f"draw {count} objects at {width} x {height}",
+            {name: lambda way=way, i=image, f=found: way(i, f) for name, way in ways.items()},
+            repeats=repeats,
+            warmup=1,
+        )
+    print_rows(rows)
 
 
 if __name__ == "__main__":

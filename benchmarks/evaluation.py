@@ -1,46 +1,55 @@
-"""Evaluation: encoding and counting per image, 100 detections each, both counting libraries in one run.
+"""What evaluation adds to the network's time: encoding and counting of 100 detections an image.
 
-    python benchmarks/evaluation.py [--images 200] [--threads 2]
+    python benchmarks/evaluation.py [--images 5000] [--threads 2]
 
-Images of 640x427 with 7 objects of 80 classes, as in COCO; detections are ellipses on and around the objects.
+Images of 640 x 427 with 7 objects of 80 classes, as in COCO; detections are ellipses on and around the
+objects. A few images are made and stand for all. Both are compared with pycocotools, whose counting takes so
+long that it sees only some of the images. The network is yolact_resnet50 at 550 px, in batches.
 """
 
 import argparse
-import statistics
 import time
+from itertools import cycle, islice
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+from alternating import Row, compare, print_rows
+from sure_network import CLASS_NAMES, SIZE, sure_predictor
 
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
-from yolact_pl.evaluation.counting import BACKENDS
-from yolact_pl.evaluation.encoding import encode_masks
+from yolact_pl.evaluation.encoding import ImageResults, encode_detections, encode_masks
 from yolact_pl.evaluation.ground_truth import mask_api
 from yolact_pl.structures import Detections
 
-HEIGHT, WIDTH, CLASSES, OBJECTS, DETECTIONS = 427, 640, 80, 7, 100
+HEIGHT, WIDTH, OBJECTS, DETECTIONS = 427, 640, 7, 100
+CLASSES = len(CLASS_NAMES)
+CATEGORIES = range(1, CLASSES + 1)
+MADE = 40
+"""Images; the others repeat them."""
+BATCH = 4
 
 
 def ellipses(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """[N, H, W] bool."""
-    y, x = np.arange(HEIGHT)[:, None] + 0.5, np.arange(WIDTH) + 0.5
-    centres, radii = centres[:, :, None, None], radii[:, :, None, None]
-    return ((x - centres[:, 0]) / radii[:, 0]) ** 2 + ((y - centres[:, 1]) / radii[:, 1]) ** 2 < 1
+    masks = np.zeros((len(centres), HEIGHT, WIDTH), np.uint8)
+    for mask, centre, radius in zip(masks, centres.astype(int), radii.astype(int), strict=True):
+        cv2.ellipse(mask, centre.tolist(), radius.tolist(), 0, 0, 360, 1, -1)
+    return masks.view(bool)
 
 
-def image(rng: np.random.Generator) -> tuple[list[dict[str, Any]], Detections]:
+def make_image(rng: np.random.Generator) -> tuple[list[dict[str, Any]], Detections]:
     """Annotations and detections of one image."""
     centres = rng.uniform((0, 0), (WIDTH, HEIGHT), (OBJECTS, 2))
     radii = rng.lognormal(3.3, 0.9, (OBJECTS, 2)).clip(3, 200)
     labels = rng.integers(0, CLASSES, OBJECTS)
     annotations = []
     for mask, centre, radius, label in zip(ellipses(centres, radii), centres, radii, labels, strict=True):
-        rle = mask_api.encode(np.asfortranarray(mask, dtype=np.uint8))
         annotations.append(
             {
                 "category_id": int(label) + 1,
-                "segmentation": rle,
+                "segmentation": mask_api.encode(np.asfortranarray(mask, dtype=np.uint8)),
                 "area": int(mask.sum()),
                 "bbox": [*(centre - radius).tolist(), *(2 * radius).tolist()],
             }
@@ -60,43 +69,95 @@ def image(rng: np.random.Generator) -> tuple[list[dict[str, Any]], Detections]:
     return annotations, detections
 
 
+def pycocotools_encoding(masks: np.ndarray) -> list[str]:
+    """[N, H, W] bool."""
+    encoded = mask_api.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
+    return [rle["counts"].decode() for rle in encoded]
+
+
+def repeated(
+    made: list[tuple[list[dict[str, Any]], ImageResults]], images: int
+) -> tuple[dict[str, Any], list[ImageResults]]:
+    """An annotation file's content and results of so many images."""
+    content: dict[str, Any] = {
+        "images": [{"id": n, "height": HEIGHT, "width": WIDTH} for n in range(images)],
+        "annotations": [],
+        "categories": [{"id": n} for n in CATEGORIES],
+    }
+    rows = []
+    for image_id, (annotations, results) in enumerate(islice(cycle(made), images)):
+        content["annotations"] += [a | {"image_id": image_id} for a in annotations]
+        rows.append(results._replace(image_id=image_id))
+    return content, rows
+
+
+def counting(made: list[tuple[list[dict[str, Any]], ImageResults]], images: int, backend: str) -> float:
+    """Milliseconds an image to count the boxes and masks of so many; annotations are prepared before."""
+    content, rows = repeated(made, images)
+    evaluator = CocoEvaluator(content, CATEGORIES, CLASS_NAMES, backend=backend)
+    evaluator.evaluate(rows[:1])
+    start = time.perf_counter()
+    evaluator.evaluate(rows)
+    return 1000 * (time.perf_counter() - start) / images
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--images", type=int, default=200)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--compared", type=int, default=300, help="images that pycocotools counts too")
+    parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
     rng = np.random.default_rng(0)
-    content: dict[str, Any] = {"images": [], "annotations": []}
-    content["categories"] = [{"id": n + 1} for n in range(CLASSES)]
-    names = [str(n) for n in range(CLASSES)]
-    evaluators = {b: CocoEvaluator(content, range(1, CLASSES + 1), names, backend=b) for b in BACKENDS}
-    ours, pycocotools = [], []
-    for image_id in range(1, args.images + 1):
-        annotations, detections = image(rng)
-        content["images"].append({"id": image_id, "height": HEIGHT, "width": WIDTH})
-        content["annotations"] += [a | {"image_id": image_id} for a in annotations]
-        start = time.perf_counter()
-        evaluators[BACKENDS[0]].add(image_id, detections)
-        ours.append(time.perf_counter() - start)
-        masks = detections["masks"].numpy()
-        start = time.perf_counter()
-        plain = mask_api.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
-        pycocotools.append(time.perf_counter() - start)
-        assert [rle["counts"].decode() for rle in plain] == encode_masks(masks), "the encodings disagree"
+    images = [make_image(rng) for _ in range(min(MADE, args.images))]
+    made = [(annotations, encode_detections(0, found, CATEGORIES)) for annotations, found in images]
+    for _, found in images[:5]:
+        masks = found["masks"].numpy()
+        assert pycocotools_encoding(masks) == encode_masks(masks), "the encodings disagree"
+    turns = {name: cycle(images) for name in ("pycocotools", "this project", "evaluation")}
 
-    rows = evaluators[BACKENDS[0]].rows
-    print(f"| evaluation, {DETECTIONS} detections an image, {args.images} images | ms an image |")
-    print("|---|---|")
-    print(f"| encode masks, pycocotools | {1000 * statistics.median(pycocotools):.2f} |")
-    print(f"| encode masks and the rest of a result, ours | {1000 * statistics.median(ours):.2f} |")
-    for backend, evaluator in evaluators.items():
-        evaluator.evaluate(rows[:1])  # prepare the annotations, once in a run
-        start = time.perf_counter()
-        metrics = evaluator.evaluate(rows)
-        elapsed = 1000 * (time.perf_counter() - start) / args.images
-        print(f"| count boxes and masks, {backend} (mask AP {100 * metrics.mask.all:.3f}) | {elapsed:.2f} |")
+    def encode(name: str) -> ImageResults:
+        return encode_detections(0, next(turns[name])[1], CATEGORIES)
+
+    rows = compare(
+        f"encode {DETECTIONS} masks at {WIDTH} x {HEIGHT}",
+        {
+            "pycocotools": lambda: pycocotools_encoding(next(turns["pycocotools"])[1]["masks"].numpy()),
+            "this project": lambda: encode("this project"),
+        },
+        repeats=args.repeats,
+    )
+    compared = min(args.compared, args.images)
+    slow, fast = (counting(made, compared, backend) for backend in ("pycocotools", "faster_coco_eval"))
+    stage = f"count boxes and masks of {compared:,} images"
+    rows += [Row(stage, "pycocotools", slow, 1.0), Row(stage, "this project", fast, slow / fast)]
+
+    predictor = sure_predictor(DETECTIONS)
+    inputs = torch.rand(BATCH, 3, SIZE, SIZE) * 255
+    network, encoding = compare(
+        f"evaluate {args.images:,} images with {DETECTIONS} detections",
+        {
+            "network": lambda: predictor.forward([inputs]),
+            "encode": lambda: [encode("evaluation") for _ in range(BATCH)],
+        },
+        repeats=max(args.repeats // 3, 1),
+        warmup=1,
+        per=BATCH,
+    )
+    count = counting(made, args.images, "faster_coco_eval")
+    both = encoding.milliseconds + count
+    rows += [
+        network,
+        encoding,
+        Row(network.stage, "count", count, network.milliseconds / count),
+        Row(network.stage, "encode and count", both, network.milliseconds / both),
+    ]
+    print(f"{args.threads} threads, ms an image\n")
+    print_rows(rows)
 
 
 if __name__ == "__main__":
