@@ -4,6 +4,13 @@ import torch
 from torch import Tensor
 
 from yolact_pl.losses.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
+from yolact_pl.losses.matching import Matches
+
+
+def matches_of(labels: Tensor) -> Matches:
+    """Matches with such labels [B, A]; which objects it is does not matter here."""
+    image, anchor = (labels > 0).nonzero(as_tuple=True)
+    return Matches(labels, image, anchor, torch.zeros_like(image), (labels > 0).sum(1).tolist())
 
 
 def test_hard_negatives_are_the_worst_background_anchors_of_each_image():
@@ -20,7 +27,7 @@ def test_hard_negatives_are_the_worst_background_anchors_of_each_image():
         background.sort(key=Tensor.item, reverse=True)
         expected = expected - sum(log_scores[a, labels[image, a]] for a in positive)
         expected = expected + sum(background[: 3 * len(positive)])
-    loss = HardNegativeCrossEntropy()(logits, labels)
+    loss = HardNegativeCrossEntropy()(logits, matches_of(labels))
     torch.testing.assert_close(loss, expected)
     given, wanted = (torch.autograd.grad(x, logits)[0] for x in (loss, expected))
     torch.testing.assert_close(given, wanted)
@@ -29,14 +36,14 @@ def test_hard_negatives_are_the_worst_background_anchors_of_each_image():
 def test_hard_negatives_end_where_the_background_ends():
     logits = torch.zeros(1, 6, 3)
     labels = torch.tensor([[1, 2, 1, -1, 0, 0]])  # 9 negatives wanted, 2 are there
-    loss = HardNegativeCrossEntropy()(logits, labels)
+    loss = HardNegativeCrossEntropy()(logits, matches_of(labels))
     torch.testing.assert_close(loss, torch.tensor(5 * math.log(3)))
 
 
 def test_focal_loss_by_hand():
     # Scores 0.8 and 0.2 of two classes: log(4) apart.
     logits = torch.tensor([[[math.log(4), 0.0]] * 3])
-    loss = SoftmaxFocalLoss(alpha=0.25, gamma=2.0)(logits, torch.tensor([[0, 1, -1]]))
+    loss = SoftmaxFocalLoss(alpha=0.25, gamma=2.0)(logits, matches_of(torch.tensor([[0, 1, -1]])))
     background = 0.75 * 0.2**2 * -math.log(0.8)
     positive = 0.25 * 0.8**2 * -math.log(0.2)
     torch.testing.assert_close(loss, torch.tensor(background + positive))
@@ -45,16 +52,16 @@ def test_focal_loss_by_hand():
 def test_bfloat16_logits_are_summed_in_float32():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 300, 81, generator=generator).bfloat16()
-    labels = torch.randint(-1, 3, (2, 300), generator=generator)
+    matches = matches_of(torch.randint(-1, 3, (2, 300), generator=generator))
     for classification in (HardNegativeCrossEntropy(), SoftmaxFocalLoss()):
-        loss = classification(logits, labels)
+        loss = classification(logits, matches)
         assert loss.dtype == torch.float32
-        torch.testing.assert_close(loss, classification(logits.float(), labels), rtol=1e-6, atol=0)
+        torch.testing.assert_close(loss, classification(logits.float(), matches), rtol=1e-6, atol=0)
 
 
 def test_without_positive_anchors_the_cross_entropy_is_zero_with_a_gradient():
     logits = torch.randn(2, 9, 4, requires_grad=True)
-    loss = HardNegativeCrossEntropy()(logits, torch.zeros(2, 9, dtype=torch.int64))
+    loss = HardNegativeCrossEntropy()(logits, matches_of(torch.zeros(2, 9, dtype=torch.int64)))
     loss.backward()
     assert loss.item() == 0
     assert torch.equal(logits.grad, torch.zeros_like(logits))

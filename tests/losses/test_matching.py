@@ -85,8 +85,10 @@ def test_matching_is_the_procedure_done_one_by_one(seed, counts, whole, block):
     for image, target in enumerate(targets):
         labels, objects = match_slowly(anchors, target)
         assert matches.labels[image].tolist() == labels.tolist()
-        positive = labels > 0
-        assert (matches.objects[image][positive] - start).tolist() == objects[positive].tolist()
+        positive, own = labels > 0, matches.image == image
+        assert matches.counts[image] == own.sum()
+        assert matches.anchor[own].tolist() == positive.nonzero()[:, 0].tolist()
+        assert (matches.objects[own] - start).tolist() == objects[positive].tolist()
         start += len(target["labels"])
 
 
@@ -96,14 +98,15 @@ def test_objects_that_want_the_same_anchor_pass_it_on():
     boxes = torch.tensor([[1.2, 0, 11.2, 10], [0.8, 0, 10.8, 10], [0.1, 0, 10.1, 10]])
     matches = match_anchors(anchors, [make_target(boxes)])
     # Left are the anchors at 3 (nearer to 1.2, the first row), then at 6 for the second row.
-    assert matches.objects[0, [0, 2, 3]].tolist() == [2, 0, 1]
+    assert matches.anchor.tolist() == [0, 2, 3]
+    assert matches.objects.tolist() == [2, 0, 1]
     assert matches.labels[0].tolist() == [3, 0, 1, 2]
 
 
 def test_equal_objects_keep_an_anchor_each():
     anchors = torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60], [0, 0, 9, 9]])
     matches = match_anchors(anchors, [make_target(torch.tensor([[0.0, 0, 10, 10]] * 3))])
-    assert sorted(matches.objects[0].tolist()) == [0, 1, 2]
+    assert sorted(matches.objects.tolist()) == [0, 1, 2]
     assert (matches.labels > 0).all()
 
 
@@ -130,5 +133,5 @@ def test_matching_equals_the_published(load_case, name):
     expected = torch.from_numpy(case.arrays["conf_t"]).long()
     assert torch.equal(matches.labels, expected)
     counts = torch.tensor([len(target["labels"]) for target in case.targets])
-    objects = matches.objects - (counts.cumsum(0) - counts)[:, None]
-    assert torch.equal(objects[expected > 0], torch.from_numpy(case.arrays["idx_t"]).long()[expected > 0])
+    objects = matches.objects - (counts.cumsum(0) - counts)[matches.image]
+    assert torch.equal(objects, torch.from_numpy(case.arrays["idx_t"]).long()[expected > 0])

@@ -21,6 +21,12 @@ def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
     return torch.stack((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), dim=-1)
 
 
+def scale_boxes(boxes: Tensor, *, x: float, y: float) -> Tensor:
+    """[..., 4] xyxy in pixels of an image stretched by factors `x` and `y`."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    return torch.stack((x1 * x, y1 * y, x2 * x, y2 * y), dim=-1)
+
+
 def box_area(boxes: Tensor) -> Tensor:
     """[..., 4] to [...]."""
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])

@@ -1,10 +1,10 @@
-"""Losses of the class scores: each a swap point that takes logits and matched labels and gives a sum."""
+"""Losses of the class scores: each a swap point that takes logits and matches and gives a sum."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.losses.matching import BACKGROUND
+from yolact_pl.losses.matching import BACKGROUND, NEUTRAL, Matches
 
 
 class HardNegativeCrossEntropy(nn.Module):
@@ -20,25 +20,30 @@ class HardNegativeCrossEntropy(nn.Module):
         super().__init__()
         self.negatives_per_positive = negatives_per_positive
 
-    def forward(self, class_logits: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, class_logits: Tensor, matches: Matches) -> Tensor:
         """The sum over the anchors that count.
 
         Args:
             class_logits: [B, A, 1 + C].
-            labels: [B, A] int64: -1 neutral, 0 background, otherwise 1 + label.
+            matches: of the same images and anchors.
         """
-        chosen = (labels > BACKGROUND) | self._hard_negatives(class_logits, labels)
-        return F.cross_entropy(class_logits[chosen].float(), labels[chosen], reduction="sum")
+        negatives, labels = self._hard_negatives(class_logits, matches)
+        positives = matches.image * class_logits.shape[1] + matches.anchor
+        logits = class_logits.flatten(0, 1)[torch.cat((positives, negatives))].float()
+        labels = torch.cat((matches.labels[matches.image, matches.anchor], labels))
+        return F.cross_entropy(logits, labels, ignore_index=NEUTRAL, reduction="sum")
 
     @torch.no_grad()
-    def _hard_negatives(self, class_logits: Tensor, labels: Tensor) -> Tensor:
-        """[B, A] bool."""
-        num_negatives = self.negatives_per_positive * (labels > BACKGROUND).sum(1)  # [B]
-        hardness = background_loss(class_logits).masked_fill_(labels != BACKGROUND, -1.0)
-        most = min(int(num_negatives.max()), labels.shape[1])
-        values, anchors = hardness.topk(most, dim=1)
-        counts = torch.arange(most, device=labels.device) < num_negatives[:, None]
-        return torch.zeros_like(labels, dtype=torch.bool).scatter_(1, anchors, counts & (values >= 0))
+    def _hard_negatives(self, class_logits: Tensor, matches: Matches) -> tuple[Tensor, Tensor]:
+        """Anchors, counted over all images, and labels: neutral where an image has too few negatives."""
+        num_anchors = class_logits.shape[1]
+        hardness = background_loss(class_logits).masked_fill_(matches.labels != BACKGROUND, -1.0)
+        chosen, labels = [], []
+        for image, (own, count) in enumerate(zip(hardness, matches.counts, strict=True)):
+            values, anchors = own.topk(min(self.negatives_per_positive * count, num_anchors))
+            chosen.append(image * num_anchors + anchors)
+            labels.append(torch.where(values >= 0, BACKGROUND, NEUTRAL))
+        return torch.cat(chosen), torch.cat(labels)
 
 
 class SoftmaxFocalLoss(nn.Module):
@@ -56,8 +61,9 @@ class SoftmaxFocalLoss(nn.Module):
         self.alpha = alpha
         self.gamma = gamma
 
-    def forward(self, class_logits: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, class_logits: Tensor, matches: Matches) -> Tensor:
         """The sum over the anchors that count; arguments as `HardNegativeCrossEntropy.forward`."""
+        labels = matches.labels
         log_scores = class_logits.float().log_softmax(-1)
         log_score = log_scores.gather(-1, labels.clamp(min=BACKGROUND)[..., None])[..., 0]  # [B, A]
         weights = torch.where(labels > BACKGROUND, self.alpha, 1 - self.alpha) * (labels >= BACKGROUND)

@@ -25,26 +25,28 @@ class Positives(NamedTuple):
     """[P]: how many anchors each one stands for."""
 
 
-def limit_positives(image: Tensor, *, num_images: int, max_masks: int) -> tuple[Tensor, Tensor]:
+def limit_positives(
+    counts: list[int], *, max_masks: int, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Choose at random at most `max_masks` positive anchors an image, with weights that make up for the rest.
 
     Args:
-        image: [P] image of each positive anchor, ascending.
-        num_images: B.
+        counts: positive anchors of each image.
         max_masks: the most masks of one image.
+        device: of the result.
 
     Returns:
-        [P'] kept rows, ascending, and [P'] their weights.
+        [P'] kept ones of all images' positive anchors, ascending, and [P'] their weights.
     """
-    counts = torch.bincount(image, minlength=num_images)
-    weights = counts / counts.clamp(max=max_masks)
-    if len(image) <= max_masks or int(counts.max()) <= max_masks:
-        return torch.arange(len(image), device=image.device), weights[image]
-    shuffled = torch.randperm(len(image), device=image.device)
-    shuffled = shuffled[image[shuffled].argsort(stable=True)]  # shuffled within each image
-    rank = torch.arange(len(image), device=image.device) - (counts.cumsum(0) - counts)[image]
-    kept = shuffled[rank < max_masks].sort().values
-    return kept, weights[image[kept]]
+    kept, weights, start = [], [], 0
+    for count in counts:
+        own = torch.arange(count, device=device)
+        if count > max_masks:
+            own = torch.randperm(count, device=device)[:max_masks].sort().values
+        kept.append(start + own)
+        weights.append(torch.full((len(own),), count / max(len(own), 1), device=device))
+        start += count
+    return torch.cat(kept), torch.cat(weights)
 
 
 def mask_loss(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Tensor) -> Tensor:
@@ -121,7 +123,7 @@ def soft_masks(prototypes: Tensor, coefficients: Tensor, image: Tensor, boxes: T
     Returns:
         [P, h, w].
     """
-    counts = torch.bincount(image, minlength=len(prototypes)).tolist()
+    counts = (image == torch.arange(len(prototypes), device=image.device)[:, None]).sum(1).tolist()
     logits = [assemble_masks(*pair) for pair in zip(prototypes, coefficients.split(counts), strict=True)]
     return crop_masks(torch.cat(logits).sigmoid(), boxes)
 
@@ -136,16 +138,21 @@ class _Crop(NamedTuple):
 
 
 def _crops(objects: Tensor, image: Tensor, boxes: Tensor, size: tuple[int, int]) -> list[_Crop]:
-    """One crop an object, for [P] objects in ascending order."""
-    rows, counts = objects.unique_consecutive(return_counts=True)
-    stops = counts.cumsum(0)
-    windows = crop_windows(boxes[rows], size).ceil().long()
-    spans = torch.stack((image[stops - 1], rows, stops - counts, stops), dim=1)
-    table = torch.cat((spans, windows), dim=1).tolist()
-    return [
-        _Crop(image, row, slice(start, stop), (slice(y1, y2), slice(x1, x2)))
-        for image, row, start, stop, x1, y1, x2, y2 in table
-    ]
+    """One crop for each of [N] objects that has some of the [P] positive anchors, which are in its order."""
+    if not len(objects):
+        return []
+    counts = torch.zeros_like(boxes[:, 0], dtype=torch.int64).index_add_(0, objects, torch.ones_like(objects))
+    last = (counts.cumsum(0) - 1).clamp(min=0)
+    windows = crop_windows(boxes, size).ceil().long()
+    crops, start = [], 0
+    # All that has to be known of the device, in one piece.
+    table = torch.cat((torch.stack((counts, image[last]), dim=1), windows), dim=1).tolist()
+    for row, (count, image_of_row, x1, y1, x2, y2) in enumerate(table):
+        if count:
+            anchors = slice(start, start + count)
+            crops.append(_Crop(image_of_row, row, anchors, (slice(y1, y2), slice(x1, x2))))
+            start += count
+    return crops
 
 
 class _CroppedCrossEntropy(torch.autograd.Function):

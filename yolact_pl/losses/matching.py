@@ -1,16 +1,15 @@
 """Which anchor is asked to find which object."""
 
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from yolact_pl.geometry.boxes import box_area, box_intersection
 from yolact_pl.structures import Target
 
 NEUTRAL, BACKGROUND = -1, 0
-FORCED = 2.0  # above every IoU
 ANCHORS_PER_GROUP = 64
 PAIRS_PER_BLOCK = 2**18  # so many (object, anchor) pairs at a time stay in a processor's cache
 
@@ -19,9 +18,15 @@ class Matches(NamedTuple):
     """What every anchor of a batch is asked for."""
 
     labels: Tensor
-    """[B, A] int64: -1 neutral, 0 background, otherwise 1 + the object's label."""
+    """[B, A] int64: -1 neutral, 0 background, otherwise 1 + the object's label: such anchors are positive."""
+    image: Tensor
+    """[P] int64: the image of each positive anchor, ascending."""
+    anchor: Tensor
+    """[P] int64: which anchor it is, ascending within its image."""
     objects: Tensor
-    """[B, A] int64: the object's row in the joined rows of all targets where `labels` > 0, elsewhere 0."""
+    """[P] int64: its object's row in the joined rows of all targets."""
+    counts: list[int]
+    """Positive anchors of each image, so that the device need not be asked for them again."""
 
 
 @torch.no_grad()
@@ -49,34 +54,28 @@ def match_anchors(
         ValueError: an image has more objects than there are anchors.
     """
     anchors = anchors.float()
-    boxes = torch.cat([target["boxes"] for target in targets]).to(anchors)
-    objects, crowds = _rows_by_image(targets, anchors.device)
-    iou = anchors.new_zeros((len(targets), len(anchors)))
-    labels, matched = torch.zeros((2, *iou.shape), dtype=torch.int64, device=anchors.device)
-    object_iou, object_anchor = boxes.new_empty(len(boxes)), labels.new_empty(len(boxes))
-    for image, rows in enumerate(objects):
-        if len(rows) > len(anchors):
-            raise ValueError(
-                f"image {targets[image]['image_id']} has {len(rows)} objects but the network only "
-                f"{len(anchors)} anchors, and every object needs one: use a larger image_size"
-            )
-        if len(rows):
-            iou[image], object_iou[rows], object_anchor[rows] = best_iou(boxes[rows], anchors)
-    rows = torch.cat(objects)
-    if len(rows):
-        image, anchor = (iou >= positive_iou).nonzero(as_tuple=True)
-        matched[image, anchor] = _best_rows(boxes, objects, anchors[anchor], image)
-        image = torch.cat([torch.full_like(own, image) for image, own in enumerate(objects)])
-        anchor = force_anchors(anchors, boxes[rows], image, iou=object_iou[rows], anchor=object_anchor[rows])
-        iou[image, anchor], matched[image, anchor] = FORCED, rows
-        object_labels = torch.cat([target["labels"] for target in targets])
-        labels = torch.where(iou >= positive_iou, object_labels[matched] + 1, NEUTRAL)
-        labels.masked_fill_(iou < negative_iou, BACKGROUND)
-    for image, rows in enumerate(crowds):
-        if len(rows):
-            covered = (box_intersection(boxes[rows], anchors) / box_area(anchors)).amax(0) > crowd_iou
-            labels[image].masked_fill_(covered & (labels[image] <= BACKGROUND), NEUTRAL)
-    return Matches(labels, matched)
+    objects, crowds = _rows_by_image(targets, len(anchors))
+    joined = torch.cat([target["boxes"] for target in targets]).to(anchors)
+    rows = torch.tensor([*chain(*objects)], dtype=torch.int64, device=anchors.device)
+    boxes, groups = joined[rows], _slices([len(own) for own in objects])
+    iou, forced = _iou_by_image(boxes, groups, anchors)
+    positive = iou >= positive_iou
+    counts = positive.sum(1).tolist()
+    image, anchor = positive.nonzero(as_tuple=True)
+    matched = torch.zeros_like(image)
+    for own, found in zip(groups, _slices(counts), strict=True):
+        if found.start < found.stop:
+            matched[found] = own.start + _pairwise_iou(boxes[own, None], anchors[anchor[found]]).argmax(0)
+    forced = torch.searchsorted(image * len(anchors) + anchor, forced)
+    matched[forced] = torch.arange(len(rows), device=anchors.device)
+    matched = rows[matched]
+    labels = torch.where(iou < negative_iou, BACKGROUND, NEUTRAL)
+    labels[image, anchor] = torch.cat([target["labels"] for target in targets])[matched] + 1
+    for own, regions in zip(labels, crowds, strict=True):
+        if regions:
+            covered = (box_intersection(joined[regions], anchors) / box_area(anchors)).amax(0) > crowd_iou
+            own.masked_fill_(covered & (own <= BACKGROUND), NEUTRAL)
+    return Matches(labels, image, anchor, matched, counts)
 
 
 def best_iou(boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -106,7 +105,9 @@ def best_iou(boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.cat(of_anchors)[: len(anchors)], object_iou, group * ANCHORS_PER_GROUP + within
 
 
-def force_anchors(anchors: Tensor, boxes: Tensor, image: Tensor, *, iou: Tensor, anchor: Tensor) -> Tensor:
+def force_anchors(
+    anchors: Tensor, boxes: Tensor, image: Tensor, *, num_images: int, iou: Tensor, anchor: Tensor
+) -> Tensor:
     """One anchor for each object, given out in the order of IoU, no anchor twice in an image.
 
     The published procedure takes the best pair of the objects and anchors that are left, again and again. The
@@ -119,6 +120,7 @@ def force_anchors(anchors: Tensor, boxes: Tensor, image: Tensor, *, iou: Tensor,
         anchors: [A, 4].
         boxes: [N, 4], the objects of all images, at most A an image.
         image: [N], the image of each object, ascending.
+        num_images: B.
         iou: [N], of each object with its best anchor.
         anchor: [N], that anchor.
 
@@ -127,7 +129,7 @@ def force_anchors(anchors: Tensor, boxes: Tensor, image: Tensor, *, iou: Tensor,
     """
     num_anchors, num_objects = len(anchors), len(boxes)
     own = torch.arange(num_objects, device=boxes.device)
-    num_cells = num_anchors * (int(image[-1]) + 1)
+    num_cells = num_anchors * num_images
     iou, anchor = iou.clone(), anchor.clone()
     while True:
         cell = image * num_anchors + anchor
@@ -142,13 +144,6 @@ def force_anchors(anchors: Tensor, boxes: Tensor, image: Tensor, *, iou: Tensor,
         holder = holder.view(-1, num_anchors)[image[refused]]
         asked[(held > asked) | ((held == asked) & (holder < refused[:, None]))] = -1.0
         iou[refused], anchor[refused] = asked.max(1)
-
-
-def _best_rows(boxes: Tensor, objects: list[Tensor], anchors: Tensor, image: Tensor) -> Tensor:
-    """[P] row of the object with the best IoU, the first of equals, for [P, 4] anchors of images [P]."""
-    rows = pad_sequence(objects, batch_first=True, padding_value=-1)[image]  # [P, N of the fullest image]
-    iou = _pairwise_iou(boxes[rows], anchors[:, None]).masked_fill_(rows < 0, -1.0)
-    return rows.gather(1, iou.argmax(1, keepdim=True))[:, 0]
 
 
 def _pairwise_iou(boxes: Tensor, anchors: Tensor, buffers: Tensor | None = None) -> Tensor:
@@ -169,18 +164,48 @@ def _pairwise_iou(boxes: Tensor, anchors: Tensor, buffers: Tensor | None = None)
     return intersection.div_(union)
 
 
-def _rows_by_image(targets: list[Target], device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
+def _iou_by_image(boxes: Tensor, groups: list[slice], anchors: Tensor) -> tuple[Tensor, Tensor]:
+    """What every anchor and every object has best.
+
+    Args:
+        boxes: [N, 4] of the objects of all images.
+        groups: those of each image.
+        anchors: [A, 4].
+
+    Returns:
+        [B, A] IoU of each anchor with the best object of the image, infinite for one that an object keeps;
+        [N] the anchor that each object keeps, counted over all images.
+    """
+    iou = anchors.new_zeros((len(groups), len(anchors)))
+    object_iou, anchor = torch.empty_like(boxes[:, 0]), torch.empty_like(boxes[:, 0], dtype=torch.int64)
+    image = torch.empty_like(anchor)
+    for index, own in enumerate(groups):
+        if own.start < own.stop:
+            image[own] = index
+            iou[index], object_iou[own], anchor[own] = best_iou(boxes[own], anchors)
+    anchor = force_anchors(anchors, boxes, image, num_images=len(groups), iou=object_iou, anchor=anchor)
+    forced = image * len(anchors) + anchor
+    iou.view(-1)[forced] = torch.inf
+    return iou, forced
+
+
+def _rows_by_image(targets: list[Target], num_anchors: int) -> tuple[list[list[int]], list[list[int]]]:
     """Rows of the objects and of the crowd regions of each image, counted over all targets."""
     is_crowd = torch.cat([target["iscrowd"] for target in targets]).tolist()
     objects: list[list[int]] = []
     crowds: list[list[int]] = []
-    start = 0
-    for target in targets:
-        rows = range(start, start + len(target["labels"]))
+    for target, own in zip(targets, _slices([len(target["iscrowd"]) for target in targets]), strict=True):
+        rows = range(own.start, own.stop)
         objects.append([row for row in rows if not is_crowd[row]])
         crowds.append([row for row in rows if is_crowd[row]])
-        start = rows.stop
-    as_tensors = [
-        [torch.tensor(rows, dtype=torch.int64, device=device) for rows in x] for x in (objects, crowds)
-    ]
-    return as_tensors[0], as_tensors[1]
+        if len(objects[-1]) > num_anchors:
+            raise ValueError(
+                f"image {target['image_id']} has {len(objects[-1])} objects but the network only "
+                f"{num_anchors} anchors, and every object needs one: use a larger image_size"
+            )
+    return objects, crowds
+
+
+def _slices(lengths: list[int]) -> list[slice]:
+    """Where parts of such lengths lie, one after the other."""
+    return [slice(stop - length, stop) for length, stop in zip(lengths, accumulate(lengths), strict=True)]

@@ -5,7 +5,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.geometry.boxes import encode_boxes
+from yolact_pl.geometry.boxes import encode_boxes, scale_boxes
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.losses.mask import Positives, limit_positives, mask_iou_loss, mask_loss
 from yolact_pl.losses.matching import Matches, match_anchors
@@ -21,7 +21,7 @@ class YolactLoss(nn.Module):
     averaged over the processes of a distributed run), so that the loss is their plain sum.
 
     Args:
-        classification: takes class logits [B, A, 1 + C] and matched labels [B, A], gives a sum: see
+        classification: takes class logits [B, A, 1 + C] and `Matches`, gives a sum: see
             `losses.classification`.
         box_weight: of the box regression term.
         class_weight: of the class term.
@@ -86,12 +86,13 @@ class YolactLoss(nn.Module):
                 negative_iou=self.negative_iou,
                 crowd_iou=self.crowd_iou,
             )
-            image, anchor = (matches.labels > 0).nonzero(as_tuple=True)
-            num_positives, num_images = _per_process(len(image), len(targets), device=image.device)
+            num_positives, num_images = _per_process(
+                sum(matches.counts), len(targets), device=predictions.anchors.device
+            )
             sums = {
-                "box": _box_loss(predictions, targets, matches, (image, anchor)),
-                "class": self.classification(predictions.class_logits, matches.labels),
-                **self._mask_terms(predictions, targets, matches, (image, anchor), mask_iou),
+                "box": _box_loss(predictions, targets, matches),
+                "class": self.classification(predictions.class_logits, matches),
+                **self._mask_terms(predictions, targets, matches, mask_iou),
             }
             terms = {name: self.weights[name] * total / num_positives for name, total in sums.items()}
             if predictions.semantic_logits is not None:
@@ -104,19 +105,18 @@ class YolactLoss(nn.Module):
         predictions: Predictions,
         targets: list[Target],
         matches: Matches,
-        positive: tuple[Tensor, Tensor],
         mask_iou: nn.Module | None,
     ) -> dict[str, Tensor]:
         """The sums of `mask` and, with its network, `mask_iou`."""
         prototypes = predictions.prototypes.float()
         h, w = prototypes.shape[-2:]
         height, width = predictions.image_size
-        boxes = _joined_boxes(targets, predictions) * prototypes.new_tensor([w / width, h / height] * 2)
+        boxes = scale_boxes(_joined_boxes(targets, predictions), x=w / width, y=h / height)
         masks = torch.cat([_prototype_masks(target["masks"], (h, w)) for target in targets])
-        kept, weights = limit_positives(positive[0], num_images=len(targets), max_masks=self.max_masks)
-        image, anchor = positive[0][kept], positive[1][kept]
+        kept, weights = limit_positives(matches.counts, max_masks=self.max_masks, device=boxes.device)
+        image, anchor = matches.image[kept], matches.anchor[kept]
         coefficients = predictions.coefficients[image, anchor].float()
-        positives = Positives(coefficients, image, matches.objects[image, anchor], weights)
+        positives = Positives(coefficients, image, matches.objects[kept], weights)
         sums = {"mask": mask_loss(prototypes, positives, masks, boxes)}
         if mask_iou is not None:
             labels = torch.cat([target["labels"] for target in targets])
@@ -126,13 +126,12 @@ class YolactLoss(nn.Module):
         return sums
 
 
-def _box_loss(
-    predictions: Predictions, targets: list[Target], matches: Matches, positive: tuple[Tensor, Tensor]
-) -> Tensor:
+def _box_loss(predictions: Predictions, targets: list[Target], matches: Matches) -> Tensor:
     """Smooth L1 between predicted and encoded boxes, summed over the positive anchors."""
-    boxes = _joined_boxes(targets, predictions)[matches.objects[positive]]
-    truth = encode_boxes(boxes, predictions.anchors[positive[1]].float())
-    return F.smooth_l1_loss(predictions.box_deltas[positive].float(), truth, reduction="sum")
+    boxes = _joined_boxes(targets, predictions)[matches.objects]
+    truth = encode_boxes(boxes, predictions.anchors[matches.anchor].float())
+    deltas = predictions.box_deltas[matches.image, matches.anchor]
+    return F.smooth_l1_loss(deltas.float(), truth, reduction="sum")
 
 
 def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
@@ -143,7 +142,7 @@ def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
     )
     channels = torch.cat([image * num_classes + target["labels"] for image, target in enumerate(targets)])
     objects = ~torch.cat([target["iscrowd"] for target in targets])
-    return semantic_loss(semantic_logits, masks[objects], channels[objects])
+    return semantic_loss(semantic_logits, masks & objects[:, None, None], channels)
 
 
 def _prototype_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
@@ -162,7 +161,8 @@ def _per_process(num_positives: int, num_images: int, *, device: torch.device) -
 
     Divided by them, the averaged gradients of all processes are those of one process with all the images.
     """
-    totals = torch.tensor([num_positives, num_images], dtype=torch.float32, device=device)
+    totals = torch.empty(2, device=device)
+    totals[0], totals[1] = num_positives, num_images
     num_processes = 1
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(totals)
