@@ -29,28 +29,28 @@ from pathlib import Path
 from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.examination import examine
 from yolact_pl.doctor.findings import count_kinds
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 examination = examine([SetPaths("train", Path(sys.argv[1]), None)], opened=None)
-seconds = time.perf_counter() - start
+seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
 statistics = examination.sets[0].statistics
 print(f"{statistics.images} images, {statistics.instances} instances, {statistics.crowds} crowd regions")
 for kind, counts in count_kinds(examination.findings).items():
     print(f"  {kind.slug}: {sum(counts.values())}")
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(f"whole check: {seconds:.1f} s, at most {memory:.2f} GiB of memory")
+print(f"whole check: {seconds:.1f} s ({cpu:.1f} s of CPU), at most {memory:.2f} GiB of memory")
 """
 QUICK_CHECK = """
 import resource, sys, time
 from pathlib import Path
 from yolact_pl.data.annotations import read_annotations
 from yolact_pl.doctor.quick import quick_check
-start = time.perf_counter()
+start = time.process_time()
 annotations = read_annotations(sys.argv[1])
-read = time.perf_counter()
+read = time.process_time()
 quick_check([(annotations, Path())])
-seconds = time.perf_counter() - read
+seconds = time.process_time() - read
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(f"start of a training: read in {read - start:.1f} s, quick check {seconds:.1f} s, {memory:.2f} GiB")
+print(f"quick check: {seconds:.1f} s of CPU, reading before it {read - start:.1f} s; {memory:.2f} GiB")
 """
 
 
