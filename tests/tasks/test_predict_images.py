@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,41 @@ def test_nobodys_photo_is_replaced(
     with pytest.raises(ValueError, match="is a source and would be written over"):
         predict.run(config(str(photos / name), photos, save=[kind]))
     assert (photos / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_completes_what_was_begun(
+    number: signal.Signals, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = tmp_path / "many", tmp_path / "out"
+    source.mkdir()
+    for name, pixels in enumerate(random_images(*[(30, 40)] * 40)):
+        cv2.imwrite(str(source / f"{name:02}.png"), pixels)
+    seen: list[int] = []
+    original = predict._detect
+
+    def detect(cfg: DictConfig, predictor: Any) -> predict.Detect:
+        inner = original(cfg, predictor)
+
+        def interrupted(images: Any) -> Any:
+            seen.append(len(images))
+            if len(seen) == 2:
+                signal.raise_signal(number)
+            return inner(images)
+
+        return interrupted
+
+    monkeypatch.setattr(predict, "_detect", detect)
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stopped:
+        run(str(source), batch_size=2)
+    assert stopped.value.code == 128 + number
+    assert seen in ([2, 2], [2, 2, 1])  # one may have been on its way into a batch
+    entries = json.loads((output / "predictions.partial.json").read_text())
+    pictures = {f"{number:02}.jpg" for number in range(sum(seen))}
+    assert tree(output) == {*pictures, "predictions.partial.json"}
+    assert len(entries) == sum(seen)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
 
 def test_videos_in_a_folder_are_named(run: Any, photos: Path, caplog: pytest.LogCaptureFixture) -> None:

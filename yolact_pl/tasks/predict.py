@@ -1,6 +1,7 @@
 """task=predict"""
 
 import functools
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ from yolact_pl.structures import Detections
 from yolact_pl.tasks.build import build, image_size, resize_mode
 from yolact_pl.tasks.counter import progress_bar
 from yolact_pl.tasks.predict_options import checked_options
+from yolact_pl.tasks.stop_signals import stop_signals
 from yolact_pl.tasks.trained import load_trained
 
 _log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ def run(cfg: DictConfig) -> None:
 
     Raises:
         ValueError: checkpoint, source or options that can't be used; at the end, unreadable images.
+        SystemExit: with 128 + signal, after Ctrl+C or SIGTERM.
     """
     source = _source(cfg)
     cfg = checked_options(cfg, video=is_video(source))
@@ -81,13 +84,15 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
     )
     _check_nothing_is_replaced(files, folder, writer.targets(stems))
     skipped: list[Path] = []
-    found = _detect_batches(_readable(files, stems, skipped), _detect(cfg, predictor), cfg.batch_size)
     thumbnails: list[Image] = []
     with ExitStack() as stack:
+        received = stack.enter_context(stop_signals())
         stack.enter_context(logging_redirect_tqdm())
         results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
         window = open_window("yolact") if cfg.show else None
         bar = stack.enter_context(progress_bar(len(files), "image"))
+        images = itertools.takewhile(lambda image: not received, _readable(files, stems, skipped))
+        found = _detect_batches(images, _detect(cfg, predictor), cfg.batch_size)
         writing = map_ahead(
             writer, found, threads=WRITERS, ahead=2 * WRITERS, weigh=lambda one: _weight(one.image)
         )
@@ -99,6 +104,11 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
             window = _show(window, written)
             bar.update()
         bar.update(len(skipped))
+        if received:
+            _log.info(
+                "stopped; what was begun is complete in %s, the json as predictions.partial.json", folder
+            )
+            raise SystemExit(128 + received[0])
     if thumbnails:
         write_picture(folder / "gallery.jpg", gallery(thumbnails, columns=min(4, len(thumbnails))))
     _log.info(

@@ -2,14 +2,9 @@
 
 import json
 import logging
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TextIO
 
 from omegaconf import DictConfig
@@ -23,6 +18,7 @@ from yolact_pl.inference.video_reader import VideoError, VideoReader
 from yolact_pl.inference.video_writer import VideoWriter
 from yolact_pl.inference.window import Window, open_window
 from yolact_pl.tasks.counter import progress_bar
+from yolact_pl.tasks.stop_signals import stop_signals
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +33,7 @@ def run_video(cfg: DictConfig, predictor: Predictor) -> None:
         ValueError: a source that can't be read, at the end also if it is cut off; no place to write to.
         SystemExit: with 128 + signal, after an interruption.
     """
-    with _stop_signals() as received:
+    with stop_signals() as received:
         reader = open_video(cfg.source)
         with _Output(cfg, reader, predictor) as output:
             newest = cfg.mode == "latency" or (cfg.mode is None and reader.live)
@@ -140,26 +136,3 @@ class _Output:
         found = plain_result(self.source_name, seen.detections, self.class_names)
         record = {"frame": seen.frame.index, "time": round(seen.frame.time, 6), **found}
         self.json.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """The signals that asked for an end since: after the first one the next has its usual effect."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        for again in numbers:
-            signal.signal(again, previous[again])
-        os.write(2, b"\ncompleting the files; once more to stop at once\n")
-
-    previous = {number: signal.signal(number, receive) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number in numbers:
-            signal.signal(number, previous[number])
