@@ -49,8 +49,8 @@ class Finished:
     code: int
     output: str
     """Standard output and standard error."""
-    seconds: float
-    """Until the last of its processes had ended."""
+    ended: float
+    """When the last of its processes did, by `time.monotonic`."""
 
     @property
     def resume_command(self) -> str:
@@ -93,7 +93,6 @@ def _finish(target: Callable[..., object], *arguments: object) -> Finished:
     server.set_forkserver_preload(["yolact_pl.tasks.train"])
     printed, printing = server.Pipe(duplex=False)
     process = server.Process(target=_begin, args=(printing, target, *arguments))
-    start = time.monotonic()
     process.start()
     printing.close()
     try:  # the output ends when the last process of the run has closed it
@@ -103,7 +102,7 @@ def _finish(target: Callable[..., object], *arguments: object) -> Finished:
             os.killpg(process.pid or 0, signal.SIGKILL)
         process.join()
     assert process.exitcode is not None
-    return Finished(process.exitcode, output, time.monotonic() - start)
+    return Finished(process.exitcode, output, time.monotonic())
 
 
 def _begin(printing: Connection, target: Callable[..., object], *arguments: object) -> None:

@@ -33,6 +33,7 @@ def test_hparams_tab_compares_runs_by_their_final_metrics(run_task: Run, tmp_pat
     """Two jobs of a sweep, as TensorBoard reads them."""
     for rate in (1e-3, 5e-4):
         options = [f"schedule.lr={rate}", "model.network.num_prototypes=8", "logger=tensorboard"]
+        options += ["callbacks=ema", "callbacks.ema.decay=0.5"]
         best = run_task(tmp_path / str(rate), *TWO_STEPS, *options)
         events = read_events(tmp_path / str(rate) / "tensorboard")
         start = hparams(events, "session_start_info").session_start_info
@@ -42,7 +43,10 @@ def test_hparams_tab_compares_runs_by_their_final_metrics(run_task: Run, tmp_pat
         assert values["backbone"] == "r18"
         assert values["experiment"] == "quickstart"
         assert values["total_batch"] == 2
-        assert not [name for name in values if name.startswith(("callbacks", "logger", "output", "hydra"))]
+        assert (values["callbacks"], values["callbacks.ema.decay"]) == ("ema", 0.5)
+        assert not [
+            name for name in values if name.startswith(("callbacks.eval", "logger", "output"))
+        ]
         metrics = [info.name.tag for info in hparams(events, "experiment").experiment.metric_infos]
         assert {"best/mask_AP", "final/mask_AP", "final/box_AP", "final/loss/total"} <= set(metrics)
         (shown,) = events.Scalars("best/mask_AP")

@@ -50,6 +50,11 @@ def is_sentence(end: Finished, *words: str) -> None:
         assert word in errors[0]
 
 
+def outlived_by_a_minute_at_most(end: Finished, folder: Path) -> bool:
+    """Whether the run's last process ended that soon after the accident."""
+    return end.ended - float((folder / "accident").read_text()) < 60
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs") / "uninterrupted"
@@ -194,9 +199,11 @@ def test_unreadable_checkpoints_are_passed_over(
 AT_STEP_3 = """
 calls = []
 
-def accident(*arguments):
+def accident(module, *arguments):
     calls.append(1)
     if len(calls) == 3 and {condition}:
+        with open(os.path.join(module.trainer.default_root_dir, "accident"), "w") as file:
+            print(time.monotonic(), file=file)
         {accident}
 
 before(YolactModule, "training_step", accident)
@@ -213,7 +220,7 @@ def test_sigterm_to_all_processes(
     end = run_py(tmp_path, *EIGHT, *workers, plan=plan)
     assert end.code == 143, end.output
     assert "quickstart_0_3_interrupt.ckpt" in checkpoints(tmp_path)
-    assert end.seconds < 60
+    assert outlived_by_a_minute_at_most(end, tmp_path)
     run_task(tmp_path, *EIGHT, "resume=auto")
     assert logged(tmp_path) == pytest.approx(expected, rel=1e-5)
 
@@ -278,7 +285,7 @@ def test_second_process_is_killed(data_dir: Path, tmp_path: Path) -> None:
     end = run_py(tmp_path, *EIGHT, *TWO, f"data_dir={data_dir}", plan=plan)
     assert end.code != 0, end.output
     assert "terminated with code -9" in end.output or "another process of this run has ended" in end.output
-    assert end.seconds < 60
+    assert outlived_by_a_minute_at_most(end, tmp_path)
 
 
 @pytest.mark.slow
@@ -289,7 +296,7 @@ def test_first_process_is_killed_while_the_second_waits(data_dir: Path, tmp_path
     end = run_py(tmp_path, *EIGHT, *TWO, f"data_dir={data_dir}", plan=plan)
     assert end.code == -signal.SIGKILL, end.output
     assert "the first process of this run has ended" in end.output
-    assert end.seconds < 60
+    assert outlived_by_a_minute_at_most(end, tmp_path)
 
 
 @pytest.mark.slow
@@ -299,7 +306,6 @@ def test_disk_of_the_first_process_is_full(data_dir: Path, tmp_path: Path) -> No
     assert end.code == 1, end.output
     assert "Traceback" not in end.output, end.output
     assert end.output.count("periodic.ckpt cannot be written (File too large") == 1
-    assert end.seconds < 60
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -198,10 +199,18 @@ def test_accumulated_batches_count_into_the_total_batch(
     assert moved == [False, True, False, True]
 
 
-@pytest.mark.parametrize("batches", ["0", "many"])
-def test_accumulating_no_batches_is_told(batches: str, run_task: Run, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"accumulate_grad_batches={batches}: expected 1 or more"):
-        run_task(tmp_path, f"trainer.accumulate_grad_batches={batches}")
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("trainer.accumulate_grad_batches=0", "1 or more"),
+        ("trainer.accumulate_grad_batches=many", "1 or more"),
+        ("trainer.val_check_interval=0", "steps, 1 or more, or null"),
+        ("seed=abc", "a whole number"),
+    ],
+)
+def test_wrong_number_is_told(override: str, wanted: str, run_task: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"^{re.escape(override)}: expected {wanted}$"):
+        run_task(tmp_path, override)
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,9 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.enable_validation:
+        # Not in `on_train_end`: averaged weights have taken the place of the trained ones by then.
+        if not trainer.enable_validation or trainer.global_step == trainer.max_steps:
             self._save(trainer)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         if not trainer.fast_dev_run and trainer.global_step != self._saved_step:

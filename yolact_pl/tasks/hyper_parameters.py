@@ -7,10 +7,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-_GROUPS = ("experiment", "model", "backbone", "dataset", "augment", "schedule")
+_GROUPS = ("experiment", "model", "backbone", "dataset", "augment", "schedule", "callbacks")
 _KEYS = ("image_size", "seed", "dataset.batch_size", "trainer.precision", "model.freeze_bn")
 _PLACES = ("hydra", "output", "data_dir", "resume", "name", "callbacks", "logger", "debug")
-"""Say where things are and what is watched, not what is learned."""
+"""Say where things are and what is watched, not what is learned,"""
+_EXCEPTIONS = ("callbacks.ema", "callbacks.early_stopping")
+"""but for these."""
 
 
 def hyper_parameters(cfg: DictConfig) -> dict[str, Any]:
@@ -19,7 +21,7 @@ def hyper_parameters(cfg: DictConfig) -> dict[str, Any]:
     A fixed list and not the whole config: the table of a sweep should be one that can be read.
     """
     choices = HydraConfig.get().runtime.choices
-    values: dict[str, Any] = {group: choices[group] for group in _GROUPS if choices.get(group)}
+    values: dict[str, Any] = {group: str(choices[group]) for group in _GROUPS if choices.get(group)}
     for key in (*_KEYS, "schedule", *_overridden()):
         values |= dict(_leaves(key, OmegaConf.select(cfg, key)))
     return values
@@ -30,7 +32,11 @@ def _overridden() -> list[str]:
     overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
     names = [override.key_or_group for override in overrides if not override.is_delete()]
     groups = HydraConfig.get().runtime.choices
-    return [name for name in names if name not in groups and name.split(".")[0] not in _PLACES]
+    return [
+        name
+        for name in names
+        if name not in groups and (name.split(".")[0] not in _PLACES or name.startswith(_EXCEPTIONS))
+    ]
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,10 +37,9 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         ValueError: settings that do not go together, or a logger whose package is not installed.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no greetings and tips
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated")  # its own affair
     check_accelerator(cfg.trainer.accelerator)
-    batches = cfg.trainer.accumulate_grad_batches
-    if not (isinstance(batches, int) and batches >= 1):
-        raise ValueError(f"trainer.accumulate_grad_batches={batches}: expected 1 or more")
+    _check_intervals(cfg)
     strategy = _strategy(cfg)
     callbacks = [*callbacks, ResumedSchedule()]
     if cfg.trainer.strategy == "ddp_spawn":
@@ -78,6 +78,15 @@ def check_accelerator(name: str) -> None:
             f"trainer.accelerator={name}: PyTorch sees no such device on this machine; trainer=default takes "
             "a GPU where there is one, else the CPU"
         )
+
+
+def _check_intervals(cfg: DictConfig) -> None:
+    """What Lightning would divide by without a look."""
+    batches, interval = cfg.trainer.accumulate_grad_batches, cfg.trainer.val_check_interval
+    if not (isinstance(batches, int) and batches >= 1):
+        raise ValueError(f"trainer.accumulate_grad_batches={batches}: expected 1 or more")
+    if not (interval is None or (isinstance(interval, int | float) and interval > 0)):
+        raise ValueError(f"trainer.val_check_interval={interval}: expected steps, 1 or more, or null")
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:
