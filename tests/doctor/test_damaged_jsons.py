@@ -1,7 +1,6 @@
 """300 randomly damaged annotation files: each is reported, and its errors are what stops a training."""
 
 import copy
-import logging
 import random
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,7 +29,6 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(seed=st.integers(0, 2**32))
 def test_any_damage_is_reported(sound: DataSet, tmp_path: Path, split: str, seed: int) -> None:
-    logging.getLogger("yolact_pl.data").setLevel(logging.ERROR)
     data = copy.copy(sound)
     data.with_val = split == "val"
     data.texts = {split: damage(getattr(sound, split), random.Random(seed))}

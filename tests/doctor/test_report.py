@@ -1,6 +1,7 @@
 """Numbers, tables, the page and the csv file, against counts by hand."""
 
 import csv
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -156,3 +157,16 @@ def test_objects_of_a_picture_that_was_not_opened_are_still_counted(data: DataSe
     write_picture(data.file("4.png"), (9, 9), np.random.default_rng(1))
     examination = examine(data.sets(), opened=None)
     assert examination.findings == []
+
+
+def test_folders_whose_names_are_no_text(data: DataSet, tmp_path: Path) -> None:
+    folder = data.root / os.fsdecode(b"\xff")
+    data.folders["train"] = data.folders["train"].rename(folder)
+    data.file("4.png").unlink()
+    data.file("5.png").write_bytes(b"")
+    examination = examine(data.sets(), opened={})
+    assert len(examination.findings) == 2
+    assert text_report(examination).encode()
+    assert "\\udcff" in page_of(examination).text
+    write_csv(tmp_path / "findings.csv", examination)
+    assert "\\udcff" in (tmp_path / "findings.csv").read_text()

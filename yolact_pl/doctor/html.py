@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape as _escape
 
 from yolact_pl.doctor.examination import Examined
+from yolact_pl.doctor.findings import writable
 from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.thumbnails import as_data_uri, thumbnail
 
@@ -33,7 +34,7 @@ def document(title: str, body: Iterable[str]) -> str:
 
 def escape(value: object) -> str:
     """Text that stands for itself in HTML, and can be written to any file."""
-    return _escape(str(value).encode("utf-8", "backslashreplace").decode())
+    return _escape(writable(value))
 
 
 def badge(severity: Severity) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.examination import Examination
-from yolact_pl.doctor.findings import Finding, shown, shown_name
+from yolact_pl.doctor.findings import Finding, shown, shown_name, writable
 from yolact_pl.evaluation.report import atomic_file
 
 
@@ -70,12 +70,12 @@ def write_csv(path: Path, examination: Examination) -> None:
                 [
                     finding.kind.severity.word,
                     finding.kind.slug,
-                    coco_set.path,
+                    writable(coco_set.path),
                     place.annotation_id,
                     place.image_id,
                     place.file_name,
                     place.category_id,
-                    finding.detail,
+                    writable(finding.detail),
                 ]
             )
 

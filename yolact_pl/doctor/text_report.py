@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from yolact_pl.doctor.examination import Examination
-from yolact_pl.doctor.findings import Finding, count_kinds
+from yolact_pl.doctor.findings import Finding, count_kinds, writable
 from yolact_pl.doctor.kinds import Kind, Severity
 from yolact_pl.doctor.places import place_of
 from yolact_pl.doctor.statistics import Statistics
@@ -133,4 +133,4 @@ def align(rows: Sequence[Sequence[str]], right: range) -> str:
         ]
         lines.append(" | ".join(cells).rstrip())
     lines.insert(1, "-+-".join("-" * width for width in widths))
-    return "\n".join(lines)
+    return writable("\n".join(lines))
