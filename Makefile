@@ -25,6 +25,10 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Every benchmark, up to 15 minutes: leave the machine alone meanwhile. Rewrites benchmarks/RESULTS.md.
+bench: .venv/installed
+	$(BIN)/python benchmarks/run_all.py
+
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --upgrade pip
