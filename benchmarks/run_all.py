@@ -42,7 +42,7 @@ SCRIPTS: dict[str, str] = {
 """In the order of RESULTS.md, with what `--quick` asks of each; their own defaults are for the figures."""
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "pytorch-lightning")
 HEAD = """\
-`make bench` runs all and writes this file; `python benchmarks/data.py` runs one, and `--help` says what it can
+`make bench` runs all and writes this file; `python benchmarks/data.py` runs one, `--help` says what it can
 be asked for. The variants of a stage are taken in turn in one process, and the median counts. The published
 formulation is written in these scripts as directly as its structure is known, and checked to give the same.
 What is said here of a row is kept in `required.py`."""
