@@ -13,7 +13,8 @@ from yolact_pl.tasks.main import config_folder
 from yolact_pl.tasks.suggest import suggestions
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "pytorch_lightning", "cv2", "pycocotools", "faster_coco_eval", "timm"}
+HEAVY = {"numpy", "torch", "torchvision", "pytorch_lightning", "lightning_fabric", "cv2", "av", "PIL"}
+HEAVY |= {"pycocotools", "faster_coco_eval", "timm", "matplotlib", "tensorboard"}
 
 Start = Callable[..., "subprocess.CompletedProcess[str]"]
 
