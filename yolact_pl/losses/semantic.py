@@ -5,19 +5,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def semantic_loss(semantic_logits: Tensor, masks: Tensor, channels: Tensor) -> Tensor:
+def semantic_loss(semantic_logits: Tensor, masks: Tensor, image: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy against the class-wise union of the masks (YOLACT, section 4.2).
 
     Args:
         semantic_logits: [B, C, h', w'].
         masks: [N, h', w'] bool, the objects of all images.
-        channels: [N] int64: image * C + label of each object.
+        image: [N] int64, the image of each object.
+        labels: [N] int64, 0-based.
 
     Returns:
         the sum over images, classes and pixels, divided by h' w'.
     """
-    logits = semantic_logits.float().flatten(0, 1).flatten(1)  # [B C, h' w']
-    union = torch.zeros_like(logits).index_add_(0, channels, masks.flatten(1).to(logits)).clamp_(max=1)
-    # softplus(x) - x t is the cross-entropy of sigmoid(x); the second sum is one dot product.
-    total = F.softplus(logits).sum() - torch.dot(logits.flatten(), union.flatten())
-    return total / logits.shape[1]
+    logits = semantic_logits.float()
+    # In the memory layout of the logits, which a network may give channels last.
+    union = torch.zeros_like(logits).index_put_((image, labels), masks.to(logits), accumulate=True)
+    # softplus(x) - x t is the cross-entropy of sigmoid(x).
+    total = F.softplus(logits).sum() - (logits * union.clamp_(max=1)).sum()
+    return total / logits[0, 0].numel()

@@ -136,13 +136,12 @@ def _box_loss(predictions: Predictions, targets: list[Target], matches: Matches)
 
 def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
     """`semantic_loss` of all objects but crowd regions."""
-    size, num_classes = semantic_logits.shape[-2:], semantic_logits.shape[1]
-    masks = torch.cat(
-        [resize_masks(t.get("semantic_masks", t["masks"]), (size[0], size[1])) for t in targets]
-    )
-    channels = torch.cat([image * num_classes + target["labels"] for image, target in enumerate(targets)])
+    size = (semantic_logits.shape[-2], semantic_logits.shape[-1])
+    masks = torch.cat([resize_masks(t.get("semantic_masks", t["masks"]), size) for t in targets])
+    image = torch.cat([torch.full_like(target["labels"], image) for image, target in enumerate(targets)])
     objects = ~torch.cat([target["iscrowd"] for target in targets])
-    return semantic_loss(semantic_logits, masks & objects[:, None, None], channels)
+    labels = torch.cat([target["labels"] for target in targets])
+    return semantic_loss(semantic_logits, masks & objects[:, None, None], image, labels)
 
 
 def _prototype_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
