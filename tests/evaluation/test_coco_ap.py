@@ -257,6 +257,7 @@ def test_missing_areas_and_useless_outlines(caplog: pytest.LogCaptureFixture) ->
     square = (1, 1, 5, 5, 10, 1)
     content, results = small_case([square, (2, 1, 5, 5, 10, 1), (2, 1, 0, 0, 9, 1)], [square])
     del content["annotations"][0]["area"]
+    content["annotations"][0]["iscrowd"] = None
     content["annotations"][1]["segmentation"] = []
     content["annotations"][2]["segmentation"] = [[0, 0, 4, 4]]
     metrics = evaluator(content).evaluate(results)
