@@ -262,3 +262,12 @@ def test_sound_files_get_no_copy(data: DataSet, tmp_path: Path) -> None:
     assert content is None
     assert changes == []
     assert list((data.root / "corrected").iterdir()) == []
+
+
+def test_area_of_overlapping_polygons_is_counted_once(data: DataSet) -> None:
+    data.annotation(31)["segmentation"] *= 3
+    assert examine(data.sets(), opened=None).findings == []
+    data.annotation(31)["area"] = 3000
+    content, _, left = corrected(data)
+    assert left.findings == []
+    assert entry(content, 31)["area"] == 13 * 15

@@ -10,6 +10,7 @@ from yolact_pl.doctor.examination import Examined
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.fix_geometry import box_of_mask, fitting_code, scaled, without_parts
 from yolact_pl.doctor.kinds import Kind
+from yolact_pl.doctor.masks import covered_pixels
 
 _REMOVED_IMAGE = {Kind.FILE_NAME_INVALID, Kind.FILE_MISSING, Kind.FILE_UNREADABLE}
 _REMOVED_ANNOTATION = {
@@ -179,7 +180,9 @@ class _Correction:
             self.draft.put("annotations", row, "bbox", box)
 
     def _take_area(self, row: int) -> None:
-        area = self._examined.masks.areas[row]
+        masks = self._examined.masks
+        pixels = covered_pixels(self._set, row) if masks.is_whole[row] else None
+        area = masks.areas[row] if pixels is None else pixels
         if not np.isnan(area):
             self.draft.put("annotations", row, "area", round(float(area), 2))
 

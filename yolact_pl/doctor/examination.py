@@ -6,10 +6,11 @@ from itertools import chain
 from pathlib import Path
 
 from yolact_pl.data.coco_json import no_garbage_collection
+from yolact_pl.doctor.check_boxes import check_boxes
 from yolact_pl.doctor.check_doubles import check_doubles
 from yolact_pl.doctor.check_files import Folders, check_files, check_listed
-from yolact_pl.doctor.check_geometry import check_boxes, check_masks
 from yolact_pl.doctor.check_lists import check_categories, check_entries, check_images
+from yolact_pl.doctor.check_masks import check_masks
 from yolact_pl.doctor.check_pair import check_classes, check_pair
 from yolact_pl.doctor.coco_set import CocoSet, SetPaths, read_set
 from yolact_pl.doctor.findings import Finding

@@ -77,9 +77,17 @@ def polygons(segmentation: Any) -> tuple[list[array], Kind | None]:
     return [], Kind.SEGMENTATION_MISSING if missing else Kind.SEGMENTATION_MALFORMED
 
 
-def pixels(segmentation: list[array], size: tuple[int, int]) -> int:
-    """How many pixels usable polygons cover in an image of (height, width)."""
-    return int(mask_api.area(mask_api.merge(mask_api.frPyObjects([r.tolist() for r in segmentation], *size))))
+def covered_pixels(coco_set: CocoSet, row: int) -> int | None:
+    """How many pixels the polygons of an annotation, all of them usable, cover in its image.
+
+    None if it has a code, or the image's size is not known.
+    """
+    size = coco_set.annotation_sizes[row]
+    outlines = polygons(coco_set.annotations[row].get("segmentation"))[0]
+    if not outlines or np.isnan(size).any():
+        return None
+    codes = mask_api.frPyObjects([outline.tolist() for outline in outlines], int(size[0]), int(size[1]))
+    return int(mask_api.area(mask_api.merge(codes)))
 
 
 def _measure_code(masks: Masks, split: str, row: int, segmentation: dict[str, Any], size: np.ndarray) -> None:

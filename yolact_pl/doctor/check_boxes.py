@@ -1,21 +1,18 @@
-"""Boxes against images and masks, areas against masks."""
+"""Boxes against images and masks."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from yolact_pl.data.annotations import MAX_AREA
 from yolact_pl.doctor.boxes import boxes_agree, clip_boxes
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.columns import is_not_finite
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
-from yolact_pl.doctor.masks import Masks, pixels, polygons
+from yolact_pl.doctor.masks import Masks
 
 BEYOND = 1.0
 """Pixels that a box or polygon may stick out."""
-FEW_PIXELS = 4.0
-"""A polygon of at least this area always covers the centre of a pixel, unless it is a splinter."""
 
 
 def check_boxes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
@@ -45,7 +42,7 @@ def check_boxes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
         for row in np.flatnonzero(left & true).tolist():
             detail = f"the bbox is {shown(coco_set.annotations[row]['bbox'])}"
             if kind in (Kind.BOX_XYXY, Kind.BOX_DISAGREES):
-                detail += f", the mask reaches {_reach(bounds[row])}"
+                detail += f", the mask reaches {reach(bounds[row])}"
             elif kind is not Kind.BOX_EMPTY:
                 detail += f", the image {images[row, 0]:.0f} x {images[row, 1]:.0f}"
             yield _finding(coco_set, kind, row, detail)
@@ -63,45 +60,8 @@ def is_relative(coco_set: CocoSet, masks: Masks) -> np.ndarray:
     return small & larger & (no_mask | (outline_small & masks.is_polygon))
 
 
-def check_masks(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
-    """Masks against images, areas against masks."""
-    relative = is_relative(coco_set, masks)
-    width_height = coco_set.annotation_sizes[:, ::-1]
-    bounds, areas = masks.bounds, masks.areas
-    with np.errstate(invalid="ignore"):
-        beyond = np.any((bounds[:, :2] < -BEYOND) | (bounds[:, 2:] > width_height + BEYOND), axis=1)
-        outside = ((bounds[:, 2:] <= 0) | (bounds[:, :2] >= width_height)).any(axis=1)
-        few = masks.is_polygon & ((areas < FEW_PIXELS) | outside)
-        stated = coco_set.areas
-        tolerance = 0.05 * areas + (bounds[:, 2:] - bounds[:, :2]).sum(axis=1) + 2
-        off = (stated >= 0) & (stated <= MAX_AREA) & (np.abs(stated - areas) > tolerance)
-        # COCO's own crowd regions have areas that were counted in another way.
-        off &= ~relative & ~coco_set.iscrowd & masks.is_whole
-    for row in np.flatnonzero(few & ~relative & masks.is_whole & ~np.isnan(width_height[:, 0])).tolist():
-        if _pixels(coco_set, row) == 0:
-            beyond[row] = off[row] = False
-            yield _finding(coco_set, Kind.MASK_EMPTY, row, f"it reaches {_reach(bounds[row])}")
-    for row in np.flatnonzero(beyond).tolist():
-        size = "{:.0f} x {:.0f}".format(*width_height[row])
-        yield _finding(
-            coco_set, Kind.POLYGON_BEYOND, row, f"it reaches {_reach(bounds[row])}, the image is {size}"
-        )
-    for row in np.flatnonzero(off).tolist():
-        area = float(areas[row])
-        if masks.is_polygon[row] and not np.isnan(width_height[row]).any():
-            area = float(_pixels(coco_set, row))  # overlapping or crossing polygons deceive the formula
-            if abs(stated[row] - area) <= tolerance[row]:
-                continue
-        detail = f"the area is {stated[row]:g}, the mask has {area:g} pixels"
-        yield _finding(coco_set, Kind.AREA_DISAGREES, row, detail)
-
-
-def _pixels(coco_set: CocoSet, row: int) -> int:
-    height, width = coco_set.annotation_sizes[row]
-    return pixels(polygons(coco_set.annotations[row]["segmentation"])[0], (int(height), int(width)))
-
-
-def _reach(bounds: np.ndarray) -> str:
+def reach(bounds: np.ndarray) -> str:
+    """A box xyxy in words."""
     return "x {:g} to {:g}, y {:g} to {:g}".format(*bounds[[0, 2, 1, 3]])
 
 
