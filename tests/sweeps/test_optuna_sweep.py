@@ -73,12 +73,14 @@ def test_failed_trial_is_passed_over_and_told(tmp_path: Path) -> None:
     assert re.search(r"best of 3 trials: #\d, objective -0.2450  schedule.lr=0.5", end.stdout)
 
 
-def test_kinds_of_sweeps(tmp_path: Path) -> None:
+def test_kinds_of_sweeps_and_nothing_pruned(tmp_path: Path) -> None:
+    whole = ["source=asks", "hydra.sweeper.prune=false", "hydra.sweeper.n_startup_trials=0"]
     end = sweep(
         tmp_path, *SEARCH, "hydra.sweeper.n_trials=3", "image_size=range(64,129,32)", "backbone=r18,r34",
-        "seed=int(interval(3,5))",
+        "seed=int(interval(3,5))", *whole,
     )  # fmt: skip
     assert end.returncode == 0, end.stdout
+    assert "ended early" not in end.stdout
     for row in rows(tmp_path / "search"):
         values = dict(re.findall(r"(\w+)=(\S+)", row["overrides"]))
         assert values["image_size"] in {"64", "96", "128"}
