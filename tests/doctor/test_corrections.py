@@ -23,7 +23,7 @@ from tests.doctor.training import complaint
 from yolact_pl.doctor.draft import Change
 from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.fix import write_corrected
-from yolact_pl.doctor.kinds import Kind
+from yolact_pl.doctor.kinds import Kind, Severity
 
 
 def corrected(data: DataSet, *, look: bool = True) -> tuple[dict[str, Any] | None, list[Change], Examination]:
@@ -115,7 +115,7 @@ def test_without_opened_pictures_no_size_is_known(data: DataSet) -> None:
     data.image(6)["width"] = 0
     content, _, left = corrected(data, look=False)
     assert content is None
-    assert left.num_errors == 1
+    assert left.count(Severity.ERROR) == 1
 
 
 def test_fractions_become_pixels(data: DataSet) -> None:
@@ -184,7 +184,7 @@ def test_an_id_of_two_different_entries_is_for_a_person_to_decide(data: DataSet,
     content, changes, left = corrected(data)
     assert content is None
     assert changes == []
-    assert left.num_errors == 1
+    assert left.count(Severity.ERROR) == 1
 
 
 def test_new_ids_are_free_and_kept_by_the_annotations(data: DataSet) -> None:
@@ -212,7 +212,7 @@ def test_crowd_in_other_words(data: DataSet, said: Any, crowd: int) -> None:
     data.annotation(32)["iscrowd"] = said
     content, _, left = corrected(data)
     assert entry(content, 32)["iscrowd"] == crowd
-    assert left.num_errors == 0
+    assert left.count(Severity.ERROR) == 0
 
 
 def test_a_second_mistake_that_the_first_one_hides(data: DataSet) -> None:

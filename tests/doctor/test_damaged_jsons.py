@@ -14,6 +14,7 @@ from tests.doctor.sound_set import DataSet, write_sound_set
 from tests.doctor.training import complaint
 from yolact_pl.doctor.examination import examine
 from yolact_pl.doctor.fix import write_corrected
+from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.page import page
 from yolact_pl.doctor.places import write_csv
 from yolact_pl.doctor.text_report import text_report
@@ -36,10 +37,10 @@ def test_any_damage_is_reported(sound: DataSet, tmp_path: Path, split: str, seed
     before = [paths.json.read_bytes() for paths in sets]
     opened = {}
     examination = examine(sets, opened=opened)
-    assert (examination.num_errors > 0) == (complaint(sets) is not None)
+    assert (examination.count(Severity.ERROR) > 0) == (complaint(sets) is not None)
     changes, left = write_corrected(examination, tmp_path, opened=opened)
     assert [paths.json.read_bytes() for paths in sets] == before
-    if not left.num_errors:
+    if not left.count(Severity.ERROR):
         copies = [paths._replace(json=left.part(paths.split).coco_set.path) for paths in sets]
         assert complaint(copies) is None
     write_csv(tmp_path / "findings.csv", examination)

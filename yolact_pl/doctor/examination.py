@@ -38,11 +38,6 @@ class Examination:
     sets: list[Examined]
     findings: list[Finding]
 
-    @property
-    def num_errors(self) -> int:
-        """How many findings stop a training."""
-        return self.count(Severity.ERROR)
-
     def count(self, severity: Severity) -> int:
         """How many findings are so bad."""
         return sum(finding.kind.severity is severity for finding in self.findings)
