@@ -158,7 +158,7 @@ def test_eight_devices_give_the_published_schedule_for_batch_64() -> None:
     )
     for step, rate in published["lr"]:
         assert schedule.lr_at(step) == pytest.approx(rate, rel=1e-12), step
-    optimizer, _ = schedule.configure(torch.nn.Linear(1, 1).parameters())
+    optimizer, _ = schedule.configure(torch.nn.Linear(1, 1))
     assert isinstance(optimizer, torch.optim.SGD)
     group = optimizer.param_groups[0]
     assert (group["momentum"], group["weight_decay"]) == (published["momentum"], published["weight_decay"])

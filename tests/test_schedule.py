@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from ops.dcnv2 import ModulatedDeformConv2d
 from yolact_pl.schedule import Schedule
 
 RECORDED = json.loads((Path(__file__).parent / "parity" / "lr_schedule.json").read_text())
@@ -32,7 +33,7 @@ def test_optimizer_runs_at_the_rate_of_its_step() -> None:
     schedule = Schedule(
         torch.optim.SGD, lr=1.0, max_steps=10, milestones=[4, 6], warmup_steps=2, warmup_lr=0.0
     )
-    optimizer, scheduler = schedule.configure(nn.Linear(1, 1).parameters())
+    optimizer, scheduler = schedule.configure(nn.Linear(1, 1))
     seen = []
     for _ in range(8):
         seen.append(optimizer.param_groups[0]["lr"])
@@ -53,8 +54,29 @@ def test_smaller_batches_take_more_and_smaller_steps() -> None:
 def test_frozen_parameters_are_left_out_of_the_optimizer() -> None:
     layer = nn.Linear(2, 2)
     layer.bias.requires_grad_(False)
-    optimizer, _ = paper_schedule().configure(layer.parameters())
+    optimizer, _ = paper_schedule().configure(layer)
     assert [p is layer.weight for p in optimizer.param_groups[0]["params"]] == [True]
+
+
+def test_offsets_may_learn_slower() -> None:
+    layer = ModulatedDeformConv2d(2, 2, 3)
+    schedule = Schedule(
+        torch.optim.SGD, lr=1.0, max_steps=10, milestones=[4], warmup_steps=0, offset_lr_factor=0.1
+    )
+    optimizer, scheduler = schedule.scaled(16).configure(layer)  # twice the batch, twice the rate
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert {name: rates[id(p)] for name, p in layer.named_parameters()} == {
+        "weight": 2.0,
+        "bias": 2.0,
+        "conv_offset_mask.weight": 0.2,
+        "conv_offset_mask.bias": 0.2,
+    }
+    for _ in range(2):  # the milestone, at half the steps
+        optimizer.step()
+        scheduler.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.2, 0.02])
+    published, _ = paper_schedule().configure(layer)
+    assert len(published.param_groups) == 1
 
 
 def test_schedule_gone_on_with() -> None:

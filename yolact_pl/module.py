@@ -80,7 +80,7 @@ class YolactModule(LightningModule):
         return {"detections": detections}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer, scheduler = self.schedule.configure(self.network.parameters())
+        optimizer, scheduler = self.schedule.configure(self.network)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 PAPER_BATCH_SIZE = 8
+OFFSETS = "conv_offset_mask"
+"""Part of the names of the weights that `offset_lr_factor` is about, see `ops.dcnv2`."""
 
 
 class Schedule:
@@ -26,6 +29,9 @@ class Schedule:
         batch_size: the total batch (all devices, nodes and accumulated batches together) that the numbers
             above are meant for.
         start_step: the step of the schedule that the run begins with, see `starting_at`.
+        offset_lr_factor: of the rate, for the convolutions that say where the deformable ones of YOLACT++
+            sample. The published training has 1. Adam and its kin take steps of the rate's size however
+            small a gradient is, and offsets that jump by a pixel a step teach the other weights nothing.
 
     Raises:
         ValueError: a rate or a step that is none.
@@ -43,6 +49,7 @@ class Schedule:
         warmup_lr: float = 1e-4,
         batch_size: int = PAPER_BATCH_SIZE,
         start_step: int = 0,
+        offset_lr_factor: float = 1.0,
     ) -> None:
         if not (isinstance(lr, int | float) and lr > 0):
             raise ValueError(f"schedule.lr={lr}: expected a number above 0, such as 1e-3")
@@ -52,6 +59,8 @@ class Schedule:
             )
         if not all(isinstance(step, int) for step in milestones):
             raise ValueError(f"schedule.milestones={milestones}: expected a list of steps, such as [500,800]")
+        if not (isinstance(offset_lr_factor, int | float) and offset_lr_factor >= 0):
+            raise ValueError(f"schedule.offset_lr_factor={offset_lr_factor}: expected a number, at least 0")
         self.optimizer = optimizer
         self.lr = lr
         self.max_steps = max_steps
@@ -61,6 +70,7 @@ class Schedule:
         self.warmup_lr = warmup_lr
         self.batch_size = batch_size
         self.start_step = start_step
+        self.offset_lr_factor = offset_lr_factor
 
     def scaled(self, batch_size: int) -> Schedule:
         """The same schedule for another total batch: the rate grows with it, the steps shrink.
@@ -68,17 +78,12 @@ class Schedule:
         The warm-up stays as it is.
         """
         factor = batch_size / self.batch_size
-        return Schedule(
-            self.optimizer,
-            lr=self.lr * factor,
-            max_steps=int(self.max_steps // factor),
-            milestones=[int(step // factor) for step in self.milestones],
-            gamma=self.gamma,
-            warmup_steps=self.warmup_steps,
-            warmup_lr=self.warmup_lr,
-            batch_size=batch_size,
-            start_step=self.start_step,
-        )
+        scaled = copy.copy(self)
+        scaled.lr = self.lr * factor
+        scaled.max_steps = int(self.max_steps // factor)
+        scaled.milestones = [int(step // factor) for step in self.milestones]
+        scaled.batch_size = batch_size
+        return scaled
 
     def starting_at(self, step: int) -> Schedule:
         """The same schedule, gone on with at a step after others were done elsewhere (see `start_step`).
@@ -107,9 +112,15 @@ class Schedule:
             return self.warmup_lr + (self.lr - self.warmup_lr) * step / self.warmup_steps
         return self.lr * self.gamma ** sum(step >= milestone for milestone in self.milestones)
 
-    def configure(self, parameters: Iterable[nn.Parameter]) -> tuple[Optimizer, LambdaLR]:
+    def configure(self, network: nn.Module) -> tuple[Optimizer, LambdaLR]:
         """The optimizer over the trainable parameters, and its scheduler (one tick an optimizer step)."""
-        optimizer = self.optimizer([p for p in parameters if p.requires_grad], lr=self.lr)
+        trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+        slow = {name for name, _ in trained if self.offset_lr_factor != 1 and OFFSETS in name}
+        groups: list[dict[str, Any]] = [{"params": [p for name, p in trained if name not in slow]}]
+        if slow:
+            offsets = [p for name, p in trained if name in slow]
+            groups.append({"params": offsets, "lr": self.lr * self.offset_lr_factor})
+        optimizer = self.optimizer(groups, lr=self.lr)
         return optimizer, LambdaLR(optimizer, lambda step: self.lr_at(step) / self.lr)
 
     def describe(self) -> str:
