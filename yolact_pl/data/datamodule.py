@@ -49,6 +49,7 @@ class CocoDataModule(LightningDataModule):
         keep_empty_images: train on images without annotations too.
         soft_masks: learn masks whose border pixels are partly covered, see `TrainDataset`.
         max_images: use only the first so many images of each file, to try something out.
+        reduced_decoding: decode large training images at a part of their size, see `TrainDataset`.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class CocoDataModule(LightningDataModule):
         keep_empty_images: bool = True,
         soft_masks: bool = False,
         max_images: int | None = None,
+        reduced_decoding: bool = False,
     ) -> None:
         super().__init__()
         self.image_size = _pair(image_size)
@@ -85,6 +87,7 @@ class CocoDataModule(LightningDataModule):
         self.seed = seed
         self.keep_empty_images = keep_empty_images
         self.soft_masks = soft_masks
+        self.reduced_decoding = reduced_decoding
         if max_images is not None and max_images < 1:
             raise ValueError(f"max_images={max_images}: expected at least 1 image, or null for all.")
         self.max_images = max_images
@@ -206,6 +209,7 @@ class CocoDataModule(LightningDataModule):
                 keep_empty_images=self.keep_empty_images,
                 soft_masks=self.soft_masks,
                 max_images=self.max_images,
+                reduced_decoding=self.reduced_decoding,
             )
         return self._train
 

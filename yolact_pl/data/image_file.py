@@ -14,7 +14,14 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".g
 """What is taken for a picture where a folder is searched."""
 
 _ORIENTATION_TAG = 0x0112
+_JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+_OPENCV_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 # Palettes, alpha and inks need a conversion that OpenCV leaves out, or does without the colour table.
 _OPENCV_MODES = ("RGB", "L", "I;16", "I;16B", "I")
 
@@ -40,19 +47,22 @@ class ImageError(ValueError):
         super().__init__(message)
 
 
-def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_image(path: str | Path, size: tuple[int, int] | None = None, *, reduction: int = 1) -> np.ndarray:
     """Read a picture as uint8 [H, W, 3] RGB; 16-bit files are scaled to 8 bits, alpha is dropped.
 
     Args:
         path: any file that OpenCV or Pillow reads; of an animation the first frame.
         size: the (height, width) that the annotations speak of. The EXIF orientation is applied if the
             upright picture has this size, and ignored if only the stored one has it. None: always applied.
+        reduction: 2, 4 or 8: a JPEG is decoded at this part of its height and width, rounded up, where each
+            pixel is about the mean of those that it stands for; other files at their full size, as well as
+            pictures that are to be turned and cannot be divided so.
 
     Raises:
         ImageError: the file is missing, empty, truncated, no picture, too large, or of another size.
     """
-    pixels, orientation = read_stored(path)
-    return _orient(pixels, orientation, size, path)
+    pixels, orientation, stored = _decode(_read(path), path, reduction)
+    return _orient(pixels, orientation, stored, size, path)
 
 
 def read_stored(path: str | Path) -> tuple[np.ndarray, int]:
@@ -61,6 +71,11 @@ def read_stored(path: str | Path) -> tuple[np.ndarray, int]:
     Raises:
         ImageError: as `read_image`, whatever the size.
     """
+    pixels, orientation, _ = _decode(_read(path), path)
+    return pixels, orientation
+
+
+def _read(path: str | Path) -> bytes:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
@@ -71,7 +86,7 @@ def read_stored(path: str | Path) -> tuple[np.ndarray, int]:
         raise ImageError(f"{path!r} cannot be read: {error}; correct the file name.") from None
     if not data:
         raise ImageError(f"{path} is empty; replace or remove the file.")
-    return _decode(data, path)
+    return data
 
 
 def image_pixels(image: Image.Image, name: str) -> np.ndarray:
@@ -88,8 +103,8 @@ def image_pixels(image: Image.Image, name: str) -> np.ndarray:
     return turn_upright(_decode_pillow(image, name), _orientation(image))
 
 
-def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
-    """Pixels as stored, and the EXIF orientation (1..8)."""
+def _decode(data: bytes, path: str | Path, reduction: int = 1) -> tuple[np.ndarray, int, tuple[int, int]]:
+    """Pixels as stored, the EXIF orientation (1..8), and (height, width) without the reduction."""
     try:
         header = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
@@ -101,10 +116,20 @@ def _decode(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
     if data[:8] == _PNG_START and b"IEND" not in data:  # Pillow is content if only the end mark is missing
         raise ImageError(f"{path} is truncated; replace the file.")
     _check_header(header, path)
-    pixels = _decode_opencv(data) if header.mode in _OPENCV_MODES and _is_complete(data) else None
+    reduction = _possible_reduction(header, data, reduction)
+    pixels = _decode_opencv(data, reduction) if header.mode in _OPENCV_MODES and _is_complete(data) else None
     if pixels is None:
-        pixels = _decode_pillow(header, path)
-    return pixels, 1 if _is_png_without_exif(data) else _orientation(header)
+        pixels, reduction = _decode_pillow(header, path), 1
+    stored = (pixels.shape[0], pixels.shape[1]) if reduction == 1 else (header.height, header.width)
+    return pixels, 1 if _is_png_without_exif(data) else _orientation(header), stored
+
+
+def _possible_reduction(header: Image.Image, data: bytes, wanted: int) -> int:
+    """Only JPEGs; those that are turned if they can be divided so: what is left over would come first."""
+    if wanted == 1 or data[:2] != _JPEG_START:
+        return 1
+    divisible = header.width % wanted == header.height % wanted == 0
+    return wanted if divisible or _orientation(header) == 1 else 1
 
 
 def _check_header(image: Image.Image, path: str | Path) -> None:
@@ -122,9 +147,9 @@ def _check_header(image: Image.Image, path: str | Path) -> None:
         raise ImageError(f"{path} is PostScript and not an image of pixels; convert it to PNG.")
 
 
-def _decode_opencv(data: bytes) -> np.ndarray | None:
+def _decode_opencv(data: bytes, reduction: int) -> np.ndarray | None:
     try:
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        flags = _OPENCV_FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
@@ -143,7 +168,7 @@ def _decode_pillow(image: Image.Image, path: str | Path) -> np.ndarray:
 
 def _is_complete(data: bytes) -> bool:
     """Whether it is a JPEG or PNG with its end mark: OpenCV decodes half of any file without a word."""
-    if data[:2] == b"\xff\xd8":
+    if data[:2] == _JPEG_START:
         # Inside of compressed data ff is always followed by 00 or a restart mark, so ffd9 after the scan's
         # start is the end; an embedded thumbnail has an end mark too, but lies before the start.
         return data[-2:] == b"\xff\xd9" or data.find(b"\xff\xd9", _scan_start(data)) >= 0
@@ -178,9 +203,12 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _orient(
-    pixels: np.ndarray, orientation: int, size: tuple[int, int] | None, path: str | Path
+    pixels: np.ndarray,
+    orientation: int,
+    stored: tuple[int, int],
+    size: tuple[int, int] | None,
+    path: str | Path,
 ) -> np.ndarray:
-    stored = pixels.shape[:2]
     upright = stored if orientation < 5 else stored[::-1]
     if size is None or upright == tuple(size):
         return turn_upright(pixels, orientation)

@@ -29,6 +29,16 @@ class Window:
         """All of a picture of (height, width)."""
         return cls(0, 0, size[1], size[0], flip)
 
+    def reduction(self, size: tuple[int, int]) -> int:
+        """How much smaller the picture may be, 1, 2, 4 or 8 times, with a pixel left for each of the input's.
+
+        Args:
+            size: (height, width) of the network's input.
+        """
+        _, _, height, width = self._place(size)
+        scale = min(self.height / height, self.width / width)
+        return max(reduction for reduction in (1, 2, 4, 8) if reduction == 1 or reduction <= scale)
+
     def map_points(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """[..., 2] float (x, y) of the source, in pixels of a map (height, width) that shows this window."""
         top, left, height, width = self._place(size)
@@ -77,36 +87,41 @@ class Window:
         """Top, left, height and width of this window's place on a map (height, width)."""
         return (0, 0, *size) if self.placement is None else self.placement.on(size)
 
-    def cut(self, image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[slice, slice]]:
+    def cut(
+        self, image: np.ndarray, size: tuple[int, int], *, reduction: int = 1
+    ) -> tuple[np.ndarray, tuple[slice, slice]]:
         """The visible part of the source, resized bilinearly without antialiasing.
 
         Args:
             image: [H, W, 3] uint8.
             size: (height, width) of the network's input.
+            reduction: how many times the image is smaller than the source.
 
         Returns:
             The part [h, w, 3] uint8, and the rows and columns of the input that it fills.
         """
         if self.placement is None:
-            return self._cut(image, size)
+            return self._cut(image, size, reduction)
         placement = self.placement
-        part, (rows, columns) = self._cut(image, (placement.height, placement.width))
+        part, (rows, columns) = self._cut(image, (placement.height, placement.width), reduction)
         top, left = placement.top, placement.left
         return part, (
             slice(rows.start + top, rows.stop + top),
             slice(columns.start + left, columns.stop + left),
         )
 
-    def _cut(self, image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[slice, slice]]:
-        source_height, source_width = image.shape[:2]
-        if self._inside(source_height, source_width):
+    def _cut(
+        self, image: np.ndarray, size: tuple[int, int], reduction: int
+    ) -> tuple[np.ndarray, tuple[slice, slice]]:
+        source_height, source_width = (reduction * side for side in image.shape[:2])
+        if reduction == 1 and self._inside(source_height, source_width):
             crop = image[self.top : self.top + self.height, self.left : self.left + self.width]
             part = cv2.resize(crop, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
             rows, columns = slice(0, size[0]), slice(0, size[1])
         else:
             rows = _visible(self.top, self.height, size[0], source_height)
             columns = _visible(self.left, self.width, size[1], source_width)
-            part = self._warp(image, size, rows, columns)
+            part = self._warp(image, size, rows, columns, reduction)
         if not self.flip:
             return part, (rows, columns)
         mirrored = cv2.flip(part, 1) if part.size else part  # a view would be copied again and again, slowly
@@ -116,12 +131,16 @@ class Window:
         bottom, right = self.top + self.height, self.left + self.width
         return self.left >= 0 and self.top >= 0 and right <= source_width and bottom <= source_height
 
-    def _warp(self, image: np.ndarray, size: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
-        step_y, step_x = self.height / size[0], self.width / size[1]
+    def _warp(
+        self, image: np.ndarray, size: tuple[int, int], rows: slice, columns: slice, reduction: int
+    ) -> np.ndarray:
+        step_y, step_x = self.height / size[0] / reduction, self.width / size[1] / reduction
         # Cut out first: as in a resized crop, pixels next to it must not show.
-        visible = image[max(self.top, 0) : self.top + self.height, max(self.left, 0) : self.left + self.width]
-        offset_x = (columns.start + 0.5) * step_x + min(self.left, 0) - 0.5
-        offset_y = (rows.start + 0.5) * step_y + min(self.top, 0) - 0.5
+        top, left = max(self.top, 0) // reduction, max(self.left, 0) // reduction
+        bottom, right = -(-(self.top + self.height) // reduction), -(-(self.left + self.width) // reduction)
+        visible = image[top:bottom, left:right]
+        offset_x = (columns.start + 0.5) * step_x + self.left / reduction - left - 0.5
+        offset_y = (rows.start + 0.5) * step_y + self.top / reduction - top - 0.5
         to_source = np.array([[step_x, 0, offset_x], [0, step_y, offset_y]])
         shape = (columns.stop - columns.start, rows.stop - rows.start)
         if min(shape) == 0:
