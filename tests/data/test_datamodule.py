@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.accelerators import Accelerator, CPUAccelerator, CUDAAccelerator, MPSAccelerator
 from torch.utils.data import DataLoader
 
 from yolact_pl.data.annotations import DataError
@@ -154,6 +155,23 @@ def test_workers_follow_the_machine(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(cores), raising=False)
     assert default_workers(processes, on_cpu=on_cpu) == expected
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "pinned"),
+    [(CPUAccelerator(), False), (CUDAAccelerator(), True), (MPSAccelerator(), False)],
+    ids=["cpu", "cuda", "mps"],
+)
+def test_loaders_read_ahead_into_memory_that_the_device_can_fetch(
+    accelerator: Accelerator, pinned: bool, tiny_coco: Write
+) -> None:
+    data = data_module(tiny_coco(), tiny_coco("val", 3), num_workers=2)
+    data.trainer = SimpleNamespace(global_rank=0, world_size=1, num_devices=1, accelerator=accelerator)  # type: ignore[assignment]
+    train, val = data.train_dataloader(), data.val_dataloader()
+    assert isinstance(val, DataLoader)
+    assert (train.pin_memory, val.pin_memory) == (pinned, pinned)
+    assert (train.num_workers, train.prefetch_factor) == (2, 4)
+    assert train.persistent_workers
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.accelerators.cpu import CPUAccelerator
+from pytorch_lightning.accelerators.mps import MPSAccelerator
 
 from yolact_pl.data.annotations import DataError
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
@@ -226,7 +227,8 @@ class CocoDataModule(LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _loader_options(self) -> dict[str, Any]:
-        on_cpu = self.trainer is None or isinstance(self.trainer.accelerator, CPUAccelerator)
+        accelerator = self.trainer.accelerator if self.trainer else CPUAccelerator()
+        on_cpu = isinstance(accelerator, CPUAccelerator)
         processes = max(self.trainer.num_devices, 1) if self.trainer else 1
         rank, world_size = self._rank()
         workers = self.num_workers
@@ -236,7 +238,7 @@ class CocoDataModule(LightningDataModule):
             "batch_size": sizes_per_process(self.batch_size, world_size)[rank],
             "num_workers": workers,
             "collate_fn": pack,
-            "pin_memory": not on_cpu,
+            "pin_memory": not on_cpu and not isinstance(accelerator, MPSAccelerator),  # which cannot
             "worker_init_fn": prepare_worker,
             "prefetch_factor": 4 if workers else None,
         }
