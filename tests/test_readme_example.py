@@ -20,6 +20,8 @@ from PIL import Image
 import yolact_pl
 from tests.tasks.conftest import TINY, compose_config
 from yolact_pl.checkpoints.description import ENTRY
+from yolact_pl.inference.video_reader import VideoReader
+from yolact_pl.inference.video_writer import VideoWriter
 from yolact_pl.tasks.build import build_network, describe
 
 ROOT = Path(__file__).parents[1]
@@ -52,9 +54,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_blocks(
     blocks: list[str], checkpoint: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[dict[str, Any], str]:
-    """Run them one after the other where there is a photo; gives their variables and what they printed."""
+    """Run them one after the other beside a photo and a clip; gives their variables and what they printed."""
     pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "photo.jpg")
+    with VideoWriter(folder / "clip.mp4", 25) as writer:
+        for number in range(5):
+            writer.write(pixels, number / 25)
     monkeypatch.chdir(folder)
     variables: dict[str, Any] = {}
     printed = io.StringIO()
@@ -86,6 +91,8 @@ def test_the_library_s_page(checkpoint: Path, tmp_path: Path, monkeypatch: pytes
     assert set(result["only"].names) <= {"disc"}
     assert result["counts"] == [count, count]
     assert (tmp_path / "drawn.png").exists()
+    drawn = list(VideoReader(tmp_path / "drawn.mp4"))
+    assert [frame.image.shape for frame in drawn] == [(120, 160, 3)] * 5
 
 
 def test_loading_and_calling_change_nothing_global(checkpoint: Path) -> None:
