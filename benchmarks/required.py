@@ -35,6 +35,57 @@ class RequiredFigure(NamedTuple):
 
 REQUIRED: list[Required | RequiredFigure] = [
     Required(
+        name="yolact_resnet50, 550 px, one image",
+        script="network",
+        stage="r50",
+        goal="-",
+        variant="this project float32",
+        bounds="convolutions",
+    ),
+    Required(
+        name="yolact_base (ResNet-101), 550 px, one image",
+        script="network",
+        stage="r101",
+        goal="-",
+        variant="this project float32",
+        bounds="convolutions",
+    ),
+    Required(
+        name="matching 50 objects to 19,248 anchors",
+        script="loss",
+        stage="match 50 objects to 19",
+        goal="-",
+        bounds="the table of IoUs, 50 x 19,248",
+    ),
+    Required(
+        name="loss of 8 images",
+        script="loss",
+        stage="loss, ",
+        goal="-",
+        bounds="the softmax of 154,000 anchors",
+    ),
+    Required(
+        name="loss of 8 images and its gradients",
+        script="loss",
+        stage="loss with backward, ",
+        goal="-",
+        bounds="gradients as large as all predictions",
+    ),
+    Required(
+        name="training step",
+        script="training_step",
+        stage="",
+        goal="-",
+        bounds="convolutions",
+    ),
+    Required(
+        name="modulated deformable convolution",
+        script="deform_conv",
+        stage="",
+        goal="-",
+        bounds="gathering samples from memory",
+    ),
+    Required(
         name="training samples, 550 px, one process",
         script="data",
         stage="training sample",

@@ -24,7 +24,7 @@ from required import REQUIRED, Required, RequiredFigure
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 SCRIPTS: dict[str, str] = {
-    "network": "--repeats 1",
+    "network": "--networks r50 --repeats 1",
     "deform_conv": "--repeats 1",
     "loss": "--repeats 1",
     "training_step": "--repeats 1",
