@@ -14,7 +14,7 @@ from yolact_pl.geometry.boxes import box_iou
 Survivors = tuple[Tensor, Tensor, Tensor]
 """([N] int64 index, [N] int64 label, [N] score), best first."""
 
-CANDIDATES_AT_ONCE = 1024
+CANDIDATES_AT_ONCE = 256
 
 
 def fast_nms(
