@@ -14,6 +14,8 @@ from PIL import Image
 
 from tests.inference.test_predictor import random_images, small_predictor
 from yolact_pl.data.image_file import read_image
+from yolact_pl.inference.draw import draw_detections
+from yolact_pl.inference.outputs import write_picture
 from yolact_pl.tasks import predict
 
 OPTIONS = Path(__file__).parents[2] / "conf" / "task" / "predict.yaml"
@@ -208,6 +210,16 @@ def test_nobodys_photo_is_replaced(
     with pytest.raises(ValueError, match="is a source and would be written over"):
         predict.run(config(str(photos / name), photos, save=[kind]))
     assert (photos / name).read_bytes() == content
+
+
+def test_labels_may_be_left_out(run: Any, photos: Path, tmp_path: Path) -> None:
+    labeled = read_image(run(str(photos / "inner" / "a.png")) / "a.jpg")
+    drawn = read_image(run(str(photos / "inner" / "a.png"), labels=False) / "a.jpg")
+    assert (labeled != drawn).any()
+    pixels = read_image(photos / "inner" / "a.png")
+    predictor = small_predictor().with_options(top_k=SHOWN)
+    plain = draw_detections(pixels, predictor([pixels])[0], predictor.class_names, labels=False)
+    np.testing.assert_array_equal(read_image(write_picture(tmp_path / "plain.jpg", plain)), drawn)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

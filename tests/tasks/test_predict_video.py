@@ -130,6 +130,16 @@ def test_the_object_is_drawn_where_it_is(tmp_path: Path) -> None:
     assert change[24:, :40].mean() < 20
 
 
+def test_labels_may_be_left_out(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", codec="MJPG", frames=2)
+    above = []
+    for labels in (True, False):
+        run(config(str(clip), tmp_path / "out", save=["video"], labels=labels))
+        picture = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4")).read()[1]
+        above.append(picture[1:8, 30:62].mean())  # the box begins at row 10; noise has at most 60
+    assert above[0] > above[1] + 40
+
+
 @pytest.mark.parametrize(("save", "files"), [(["json"], {"clip.jsonl"}), (["video"], {"clip.mkv"})])
 def test_only_what_is_asked_for_is_written(save: list[str], files: set[str], tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4")

@@ -45,6 +45,7 @@ class ImageWriter:
         save: which of these.
         class_names: one for each label.
         color_by: "class" or "instance".
+        labels: whether class and score are written on the drawn picture.
         keep_picture: whether the drawn picture is given back, also if it is not saved.
     """
 
@@ -55,12 +56,14 @@ class ImageWriter:
         save: Collection[str],
         class_names: Sequence[str],
         color_by: ColorBy = "class",
+        labels: bool = True,
         keep_picture: bool = False,
     ) -> None:
         self.folder = folder
         self.save = frozenset(save)
         self.class_names = class_names
         self.color_by: ColorBy = color_by
+        self.labels = labels
         self.keep_picture = keep_picture
 
     def targets(self, stems: Sequence[str]) -> list[Path]:
@@ -79,7 +82,9 @@ class ImageWriter:
         stem, image, detections = found.stem, found.image, found.detections
         picture = None
         if "overlay" in self.save or self.keep_picture:
-            picture = draw_detections(image, detections, self.class_names, color_by=self.color_by)
+            picture = draw_detections(
+                image, detections, self.class_names, color_by=self.color_by, labels=self.labels
+            )
             if "overlay" in self.save:
                 write_picture(self.folder / f"{stem}.jpg", picture)
         if "masks" in self.save:

@@ -34,6 +34,7 @@ def predict_video(
     newest: bool = False,
     draw: bool = True,
     color_by: ColorBy = "class",
+    labels: bool = True,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> None:
     """Hand each frame and what was found in it to `deliver`, in order.
@@ -48,6 +49,7 @@ def predict_video(
         newest: instead of all frames the network gets, one by one, the newest there is; others are dropped.
         draw: whether to make pictures.
         color_by: as for `draw_detections`.
+        labels: as for `draw_detections`.
         interrupted: asked between batches in the calling thread; once true, what was begun is completed.
 
     Raises:
@@ -70,7 +72,9 @@ def predict_video(
         frame, detections = item
         if not draw:
             return SeenFrame(frame, detections, None)
-        picture = draw_detections(frame.image, detections, predictor.class_names, color_by=color_by)
+        picture = draw_detections(
+            frame.image, detections, predictor.class_names, color_by=color_by, labels=labels
+        )
         return SeenFrame(frame, detections, picture)
 
     run_pipeline(

@@ -80,6 +80,7 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         save=save,
         class_names=predictor.class_names,
         color_by=cfg.color_by,
+        labels=cfg.labels,
         keep_picture=cfg.show,
     )
     _check_nothing_is_replaced(files, folder, writer.targets(stems))

@@ -13,7 +13,7 @@ from yolact_pl.inference.video_writer import CODECS
 OF_IMAGES = ("overlay", "json", "masks", "cutouts", "prototypes")
 OF_VIDEO = ("video", "overlay", "json", "masks", "cutouts")
 MODES = ("throughput", "latency")
-SWITCHES = ("show", "recursive", "half")
+SWITCHES = ("show", "labels", "recursive", "half")
 NUMBERS = ("min_score", "overlap")
 
 

@@ -45,6 +45,7 @@ def run_video(cfg: DictConfig, predictor: Predictor) -> None:
                 newest=newest,
                 draw=output.draws,
                 color_by=cfg.color_by,
+                labels=cfg.labels,
                 interrupted=lambda: bool(received) or not output.show(),
             )
         _log.info("%s", output.summary())
