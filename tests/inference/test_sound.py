@@ -94,6 +94,12 @@ def test_sound_that_the_file_cannot_hold_is_left_out_and_told(
         assert sum(1 for _ in container.decode(video=0)) == 50
 
 
+def test_names_that_look_like_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(tmp_path / "clip.mp4").rename(tmp_path / "http:clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(packets(copy(Path("http:clip.mp4"), Path("file:copy.mp4")).absolute())) > 80
+
+
 def test_a_clip_without_sound_stays_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     silent = copy(write_clip(tmp_path / "clip.mp4"), tmp_path / "copy.webm")
     caplog.clear()

@@ -21,7 +21,7 @@ class Sound:
 
     def __init__(self, path: Path, output: OutputContainer) -> None:
         self._output = output
-        self._input = av.open(str(path), metadata_errors="ignore")
+        self._input = av.open(str(path.absolute()), metadata_errors="ignore")
         streams = self._input.streams
         self._packets = self._input.demux(streams.audio[0]) if streams.audio else iter(())
         self._next: Packet | None = None

@@ -78,7 +78,7 @@ class VideoReader:
             _check_file(self.path)
         try:
             self._container = av.open(
-                str(source if self.path is None else self.path),
+                str(source if self.path is None else self.path.absolute()),  # a:b.mp4 would be a protocol
                 options={"rtsp_transport": "tcp"} if str(source).lower().startswith("rtsp") else {},
                 metadata_errors="ignore",
                 timeout=_SECONDS_TO_WAIT if url else None,

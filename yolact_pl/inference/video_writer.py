@@ -155,7 +155,7 @@ class VideoWriter:
         self._size = (image.shape[1], image.shape[0])
         height, width = _encodable(image, self._size).shape[:2]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        container = av.open(str(self.path), "w")
+        container = av.open(str(self.path.absolute()), "w")  # a:b.mp4 would be a protocol
         codecs = CODECS[self.path.suffix.lower()]
         self._codec = next((codec for codec in codecs if codec.name in av.codecs_available), codecs[-1])
         if self._codec.name == "mpeg4":
