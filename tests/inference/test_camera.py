@@ -1,5 +1,6 @@
 """A camera, with OpenCV's replaced by one that has a few pictures."""
 
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_pictures_as_they_come(source: int | str, fake: Any) -> None:
     assert [frame.image[0, 0].tolist() for frame in frames] == [[40 * n, 40 * n, 7] for n in range(1, 6)]
     times = [frame.time for frame in frames]
     assert times[0] == 0
-    assert all(after - before >= 0.02 for before, after in zip(times, times[1:], strict=False))
+    assert all(after - before >= 0.02 for before, after in itertools.pairwise(times))
     assert fake.released
     assert camera.shortfall() is None
 
