@@ -5,7 +5,9 @@ import itertools
 import re
 import struct
 import threading
+import time
 from collections.abc import Callable
+from fractions import Fraction
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -217,6 +219,35 @@ def test_a_video_without_frames_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="is not a file"):
         VideoReader(tmp_path)
+
+
+class LiveStream(Quiet):
+    """Twelve pictures, one every 30 ms, as cameras in a network send them."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        for picture in gray_levels(12):
+            data = cv2.imencode(".jpg", picture)[1].tobytes()
+            header = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            self.wfile.write(header.encode() + data + b"\r\n")
+            time.sleep(0.03)
+
+
+def test_a_stream_has_the_times_at_which_its_frames_come() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), LiveStream) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        reader = VideoReader(f"http://127.0.0.1:{server.server_port}/live.mjpg")
+        assert (reader.live, reader.num_frames, reader.time_base) == (True, None, Fraction(1, 90_000))
+        frames = list(reader)
+        server.shutdown()
+    assert 10 <= len(frames) <= 12  # the last ones may be lost with the connection
+    numbers = [round(float(frame.image.mean()) / 20) for frame in frames]
+    assert numbers == list(range(len(frames)))
+    assert frames[0].time == 0
+    assert frames[-1].time > 0.1  # some may have been read ahead together, but not all
+    assert reader.shortfall() is None
 
 
 @pytest.mark.parametrize("source", [97, "97"])

@@ -92,8 +92,9 @@ class VideoReader:
         self._announced = self._stream.frames
         self._seconds = _duration(self._container, self._stream)
         self.rate = _rate(self._stream)
-        self.time_base = self._stream.time_base or FINE_TIME_BASE
         self.live = url and self._seconds is None
+        own = None if self.live else self._stream.time_base
+        self.time_base = own or FINE_TIME_BASE
         if not self.live:
             self._stream.thread_type = "AUTO"
         self.num_frames = self._announced or (
