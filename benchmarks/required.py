@@ -34,28 +34,39 @@ class RequiredFigure(NamedTuple):
 
 
 REQUIRED: list[Required | RequiredFigure] = [
-    Required(
-        name="yolact_resnet50, 550 px, one image",
-        script="network",
-        stage="r50",
-        goal="-",
-        variant="this project float32",
-        bounds="convolutions",
-    ),
-    Required(
-        name="yolact_base (ResNet-101), 550 px, one image",
-        script="network",
-        stage="r101",
-        goal="-",
-        variant="this project float32",
-        bounds="convolutions",
+    *(
+        Required(
+            name=f"network, {name}, {dtype}, 550 px, one image",
+            script="network",
+            stage=f"{backbone}, ",
+            goal=f"{ratio:g}x" if ratio else "-",
+            least_ratio=ratio,
+            variant=f"this project {dtype}",
+            bounds=bounds,
+        )
+        for name, backbone, in_float32, in_bfloat16, bounds in (
+            ("ResNet-50", "r50", 1.5, 3, "convolutions"),
+            ("ResNet-101", "r101", 1.5, 3, "convolutions"),
+            ("DarkNet-53", "darknet53", None, None, "convolutions"),
+            ("YOLACT++ ResNet-50", "r50++", 2, None, "convolutions, then gathering the samples"),
+        )
+        for dtype, ratio in (("float32", in_float32), ("bfloat16", in_bfloat16))
     ),
     Required(
         name="matching 50 objects to 19,248 anchors",
         script="loss",
         stage="match 50 objects to 19",
-        goal="-",
+        goal="8x",
+        least_ratio=8,
         bounds="the table of IoUs, 50 x 19,248",
+    ),
+    Required(
+        name="matching 50 objects to 57,744 anchors",
+        script="loss",
+        stage="match 50 objects to 57",
+        goal="8x",
+        least_ratio=8,
+        bounds="the table of IoUs, 50 x 57,744",
     ),
     Required(
         name="loss of 8 images",
@@ -68,15 +79,21 @@ REQUIRED: list[Required | RequiredFigure] = [
         name="loss of 8 images and its gradients",
         script="loss",
         stage="loss with backward, ",
-        goal="-",
+        goal="3x",
+        least_ratio=3,
         bounds="gradients as large as all predictions",
     ),
-    Required(
-        name="training step",
-        script="training_step",
-        stage="",
-        goal="-",
-        bounds="convolutions",
+    *(
+        Required(
+            name=f"training step, ResNet-50, 550 px, 2 images, {precision}",
+            script="training_step",
+            stage=f"step, {precision}",
+            goal=f"{ratio}x",
+            least_ratio=ratio,
+            variant=f"this project {precision}",
+            bounds="convolutions and their gradients",
+        )
+        for precision, ratio in (("float32", 1.4), ("bf16-mixed", 2))
     ),
     Required(
         name="modulated deformable convolution",
