@@ -7,6 +7,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.strategies import FSDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
+from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from yolact_pl.structures import Batch
@@ -44,8 +46,7 @@ class GradientGuard(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        # Clipping to no limit changes nothing: it is how torch gives the norm over all gradients.
-        norm = torch.nn.utils.clip_grad_norm_(parameters, float("inf"))
+        norm = _total_norm(parameters)
         if isinstance(trainer.strategy, FSDPStrategy):
             norm = trainer.strategy.reduce(norm.square(), reduce_op="sum").sqrt()
         pl_module.log("gradient_norm", norm, batch_size=1)
@@ -83,3 +84,10 @@ class GradientGuard(Callback):
         shares: list[list[int]] = [[] for _ in range(trainer.world_size)]
         torch.distributed.all_gather_object(shares, self._image_ids)
         return [image_id for share in shares for image_id in share]
+
+
+def _total_norm(parameters: list[Parameter]) -> Tensor:
+    """Of all gradients together."""
+    if hasattr(torch.nn.utils, "get_total_norm"):  # since torch 2.6
+        return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    return torch.nn.utils.clip_grad_norm_(parameters, float("inf"))  # to no limit: writes them all, unchanged
