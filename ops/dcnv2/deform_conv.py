@@ -3,7 +3,7 @@
 Letters: B images, I and O input and output channels, T = kernel x kernel taps, H W and h w the maps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +23,9 @@ def deform_conv(
     torchvision's kernel on CUDA, the gathered one elsewhere, where it is faster or the kernel does not exist.
 
     Args:
-        x: [B, I, H, W].
-        offsets: [B, 2T, h, w] in pixels of `x`, (dy, dx) for each tap in row-major order.
-        modulation: [B, T, h, w] factors, after the sigmoid.
+        x: [B, I, H, W] of the type of `weight`.
+        offsets: [B, 2T, h, w] in pixels of `x`, (dy, dx) for each tap in row-major order, any float type.
+        modulation: [B, T, h, w] factors, after the sigmoid, any float type.
         weight: [O, I, kernel, kernel].
         bias: [O].
         stride: of the undeformed grid, in pixels.
@@ -41,42 +41,80 @@ def deform_conv(
 def kernel_deform_conv(
     x: Tensor, offsets: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor, *, stride: int, padding: int
 ) -> Tensor:
-    """`deform_conv` by torchvision's compiled operator."""
-    return torchvision.ops.deform_conv2d(
-        x, offsets, weight, bias, stride=(stride, stride), padding=(padding, padding), mask=modulation
+    """`deform_conv` by torchvision's compiled operator, in float32 where the types are shorter."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    y = torchvision.ops.deform_conv2d(
+        x.to(dtype),
+        offsets.to(dtype),
+        weight.to(dtype),
+        bias.to(dtype),
+        stride=(stride, stride),
+        padding=(padding, padding),
+        mask=modulation.to(dtype),
     )
+    return y.to(x.dtype)
 
 
 def gathered_deform_conv(
     x: Tensor, offsets: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor, *, stride: int, padding: int
 ) -> Tensor:
-    """`deform_conv` in plain PyTorch: weighted sums of gathered pixels, then one matrix product.
+    """`deform_conv` in plain PyTorch: what the taps see is gathered, then multiplied by a 1x1 convolution."""
+    matrix = taps_as_channels(weight)
+    return gather_and_multiply(
+        x,
+        offsets,
+        modulation,
+        lambda samples: F.conv2d(samples, matrix, bias),
+        kernel=weight.shape[-1],
+        stride=stride,
+        padding=padding,
+    )
+
+
+def taps_as_channels(weight: Tensor) -> Tensor:
+    """[O, I, kernel, kernel] as the weight [O, T I, 1, 1] of a 1x1 convolution."""
+    return weight.permute(0, 2, 3, 1).reshape(len(weight), -1, 1, 1)
+
+
+def gather_and_multiply(
+    x: Tensor,
+    offsets: Tensor,
+    modulation: Tensor,
+    multiply: Callable[[Tensor], Tensor],
+    *,
+    kernel: int,
+    stride: int,
+    padding: int,
+) -> Tensor:
+    """What the taps see, as channels of a map, given to `multiply`, a few images at a time.
 
     With the channels of a pixel side by side, a bilinear sample is the weighted sum of four rows of a table,
     which is what `embedding_bag` computes without storing the four rows.
+
+    Args:
+        x, offsets, modulation: see `deform_conv`.
+        multiply: [b, T I, h, w], channels last, to [b, O, h, w].
+        kernel, stride, padding: in pixels.
     """
-    num_taps, out_size = modulation.shape[1], modulation.shape[2:]
+    num_taps, h, w = modulation.shape[1:]
     in_channels = x.shape[1]
     rows, weights = corner_table(
-        offsets, modulation, x.shape[-2:], kernel=weight.shape[-1], stride=stride, padding=padding
+        offsets, modulation, x.shape[-2:], kernel=kernel, stride=stride, padding=padding
     )
-    matrix = weight.permute(2, 3, 1, 0).reshape(num_taps * in_channels, -1)
-    samples_per_image = num_taps * in_channels * out_size[0] * out_size[1]
-    step = max(1, MAX_SAMPLED_VALUES // samples_per_image)
+    step = max(1, MAX_SAMPLED_VALUES // (num_taps * in_channels * h * w))
     outputs = []
     for start in range(0, x.shape[0], step):
         images = F.pad(x[start : start + step], (1, 1, 1, 1))
         b, _, table_height, table_width = images.shape
-        table = images.permute(0, 2, 3, 1).reshape(-1, in_channels)
-        first_rows = torch.arange(b, device=x.device).view(-1, 1, 1) * (table_height * table_width)
-        sampled = F.embedding_bag(
-            (rows[start : start + step] + first_rows).view(-1, 4),
-            table,
-            per_sample_weights=weights[start : start + step].view(-1, 4).to(table.dtype),
+        first_rows = torch.arange(b, device=x.device, dtype=rows.dtype) * (table_height * table_width)
+        samples = F.embedding_bag(
+            (rows[start : start + step] + first_rows.view(-1, 1, 1)).view(-1, 4),
+            images.permute(0, 2, 3, 1).reshape(-1, in_channels),
+            per_sample_weights=weights[start : start + step].view(-1, 4).to(x.dtype),
             mode="sum",
         )
-        outputs.append(torch.addmm(bias, sampled.view(-1, num_taps * in_channels), matrix))
-    return torch.cat(outputs).view(x.shape[0], *out_size, -1).permute(0, 3, 1, 2)
+        outputs.append(multiply(samples.view(b, h, w, -1).permute(0, 3, 1, 2)))
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 def corner_table(
@@ -99,12 +137,14 @@ def corner_table(
         padding: in pixels.
 
     Returns:
-        [B, h w T, 4] row numbers in the flattened map, padded by one zero pixel on each side, and as many
-        bilinear weights times modulation.
+        [B, h w T, 4] int32 row numbers in the flattened map, padded by one zero pixel on each side, and as
+        many bilinear weights times modulation, in float32 where the offsets' type is shorter.
     """
     height, width = size
     b, num_taps, h, w = modulation.shape
-    steps = torch.arange(max(h, w, kernel), device=offsets.device, dtype=offsets.dtype)
+    # Half precision is too coarse for positions in a wide map.
+    dtype = torch.promote_types(offsets.dtype, torch.float32)
+    steps = torch.arange(max(h, w, kernel), device=offsets.device, dtype=dtype)
     tap_y = steps[:kernel, None].expand(kernel, kernel).reshape(-1, 1, 1)
     tap_x = steps[:kernel].expand(kernel, kernel).reshape(-1, 1, 1)
     dy, dx = offsets.view(b, num_taps, 2, h, w).unbind(2)
@@ -118,7 +158,7 @@ def corner_table(
     above, before = 1 - below, 1 - right
     shares = torch.stack((above * before, above * right, below * before, below * right), -1)
     weights = shares * modulation[..., None]
-    corner = top.long() * (width + 2) + left.long()
+    corner = top.int() * (width + 2) + left.int()
     rows = torch.stack((corner, corner + 1, corner + width + 2, corner + width + 3), -1)
     rows, weights = (values.permute(0, 2, 3, 1, 4).flatten(1, 3) for values in (rows, weights))
     return rows, weights
@@ -148,16 +188,20 @@ class ModulatedDeformConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, I, H, W] to [B, O, h, w]."""
-        num_taps = self.weight.shape[-1] ** 2
-        offsets, modulation = self.conv_offset_mask(x).split((2 * num_taps, num_taps), dim=1)
-        # Under autocast the offsets arrive in half precision, too coarse to be added to positions.
-        dtype = self.weight.dtype
+        offsets, modulation = split_offsets(self.conv_offset_mask(x))
         return deform_conv(
-            x.to(dtype),
-            offsets.to(dtype),
-            modulation.to(dtype).sigmoid(),
+            x.to(self.weight.dtype),  # under autocast it comes in half precision
+            offsets,
+            modulation,
             self.weight,
             self.bias,
             stride=self.stride,
             padding=self.padding,
         )
+
+
+def split_offsets(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """[B, 3T, h, w] of a `conv_offset_mask` to offsets [B, 2T, h, w] and modulation [B, T, h, w] in 0..1."""
+    num_taps = maps.shape[1] // 3
+    offsets, modulation = maps.split((2 * num_taps, num_taps), dim=1)
+    return offsets, modulation.sigmoid()

@@ -39,21 +39,6 @@ def random_images(*sizes: tuple[int, int]) -> list[np.ndarray]:
     return [random.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes]
 
 
-class Recorder(nn.Module):
-    """Stands in the network's place before it and keeps what it was given."""
-
-    def __init__(self, network: Yolact) -> None:
-        super().__init__()
-        self.network, self.num_classes, self.mask_iou = network, network.num_classes, network.mask_iou
-        self.seen = torch.empty(0)
-
-    def forward(self, images: Tensor) -> object:
-        self.seen = images
-        assert torch.is_inference_mode_enabled()
-        assert not self.training
-        return self.network(images)
-
-
 def plain_bilinear(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Pixel centres at half numbers, edges repeated, no smoothing: one axis after the other."""
     out = image.astype(np.float64)
@@ -68,20 +53,22 @@ def plain_bilinear(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def test_network_sees_the_stretched_pictures() -> None:
-    recorder = Recorder(small_network())
-    predictor = Predictor(
-        recorder,  # type: ignore[arg-type]
-        Postprocess(),
-        class_names=NAMES,
-        image_size=(64, 96),
-        device="cpu",
-    )
+    predictor = small_predictor()
+    seen = []
+
+    def keep(network: nn.Module, inputs: tuple[Tensor]) -> None:
+        assert torch.is_inference_mode_enabled()
+        assert not network.training
+        seen.append(inputs[0])
+
+    predictor.network.register_forward_pre_hook(keep)
     images = random_images((50, 40), (200, 31))
     predictor(images)
-    assert recorder.seen.shape == (2, 3, 64, 96)
-    assert recorder.seen.dtype == torch.float32
-    for seen, image in zip(recorder.seen, images, strict=True):
-        np.testing.assert_allclose(seen.permute(1, 2, 0), plain_bilinear(image, (64, 96)), atol=1e-2)
+    (batch,) = seen
+    assert batch.shape == (2, 3, 64, 96)
+    assert batch.dtype == torch.float32
+    for one, image in zip(batch, images, strict=True):
+        np.testing.assert_allclose(one.permute(1, 2, 0), plain_bilinear(image, (64, 96)), atol=1e-2)
 
 
 def test_detections_are_in_pixels_of_each_image() -> None:

@@ -1,6 +1,5 @@
 """From arrays of pixels to detections, without Lightning or Hydra."""
 
-import contextlib
 import copy
 from collections.abc import Sequence
 
@@ -20,6 +19,7 @@ from yolact_pl.inference.options import (
     labels_of,
 )
 from yolact_pl.inference.tiles import predict_tiled
+from yolact_pl.models.inference import inference_copy
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Chosen, Postprocess
 from yolact_pl.structures import Detections, Placement, Predictions
@@ -55,7 +55,7 @@ class Predictor:
     Nothing is changed by a call, so several threads may share one predictor.
 
     Args:
-        network: moved to the device and put into evaluation mode.
+        network: in float32; a copy of it predicts, see `inference_copy`, and it stays as it is.
         postprocess: makes the choice among the network's predictions.
         class_names: one for each label.
         image_size: (height, width) of the network's input, see `Resize`.
@@ -63,7 +63,7 @@ class Predictor:
             "shortest_edge", see `Resize`.
         device: "auto", or where to run.
         min_score: only detections with a higher score are given.
-        half: compute in 16 bits, float16 on CUDA and MPS, bfloat16 on the CPU; the weights stay as they are.
+        half: the network computes in 16 bits, float16 on CUDA and MPS, bfloat16 on the CPU.
 
     Raises:
         ValueError: the network has another number of classes than there are names, or the device is missing.
@@ -87,12 +87,11 @@ class Predictor:
                 "given: take those of the dataset that it was trained on"
             )
         self.device = resolve_device(device)
-        self.network = network.to(self.device).eval()
+        self.network = inference_copy(network, device=self.device, dtype=_dtype(self.device, half=half))
         self.postprocess = postprocess
         self.class_names = tuple(class_names)
         self.resize = Resize(resize, image_size)
         self.min_score = min_score
-        self.half = half
         self.labels: frozenset[int] | None = None
         self.top_k: int | None = None
 
@@ -167,8 +166,7 @@ class Predictor:
     @torch.inference_mode()
     def forward(self, inputs: Sequence[Tensor]) -> Predictions:
         """The second step: the network's answer to what `prepare` gave, all in one batch."""
-        with self._precision():
-            return self.network(_as_batch(inputs))
+        return self.network(_as_batch(inputs))
 
     @torch.inference_mode()
     def detect(self, predictions: Predictions, index: int, size: tuple[int, ...]) -> Detections:
@@ -212,18 +210,18 @@ class Predictor:
             return self.top_k
         return UNLIMITED if self.postprocess.nms == "cross_class" else self.postprocess.max_detections
 
-    def _precision(self) -> contextlib.AbstractContextManager[object]:
-        if not self.half:
-            return contextlib.nullcontext()
-        on_cpu = self.device.type == "cpu"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16 if on_cpu else torch.float16)
-
     def _to_input(self, image: NDArray[np.uint8]) -> Tensor:
         """uint8 [H, W, 3] to float32 [1, 3, H, W] on the device, as the released weights expect it."""
         placement = self.resize.place((image.shape[0], image.shape[1]))
         pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
         pixels = resize_images(pixels.permute(2, 0, 1)[None], (placement.height, placement.width))
         return fill_up(pixels, placement.canvas, top=placement.top, left=placement.left)
+
+
+def _dtype(device: torch.device, *, half: bool) -> torch.dtype:
+    if not half:
+        return torch.float32
+    return torch.bfloat16 if device.type == "cpu" else torch.float16
 
 
 def _as_batch(inputs: Sequence[Tensor]) -> Tensor:

@@ -28,7 +28,10 @@ class Fpn(nn.Module):
             size = merged[level].shape[-2:]
             coarse = F.interpolate(merged[level + 1], size, mode="bilinear", align_corners=False)
             merged[level] = merged[level] + coarse
-        levels = [F.relu(conv(feature)) for conv, feature in zip(self.predictions, merged, strict=True)]
+        levels = [
+            F.relu(conv(feature), inplace=True)
+            for conv, feature in zip(self.predictions, merged, strict=True)
+        ]
         for conv in self.downsamples:
             levels.append(conv(levels[-1]))
         return levels

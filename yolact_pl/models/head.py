@@ -28,7 +28,7 @@ class PredictionHead(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """P3..P7 to class logits [B, A, 1 + C], box deltas [B, A, 4] and coefficients [B, A, K] in -1..1."""
-        shared = [F.relu(self.shared(level)) for level in levels]
+        shared = [F.relu(self.shared(level), inplace=True) for level in levels]
         return (
             self._per_anchor([self.class_logits(x) for x in shared]),
             self._per_anchor([self.box_deltas(x) for x in shared]),

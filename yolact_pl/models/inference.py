@@ -9,16 +9,28 @@ from yolact_pl.models.packed_conv import pack_convolutions
 from yolact_pl.models.yolact import Yolact
 
 
-def inference_copy(network: Yolact) -> Yolact:
-    """A copy for prediction only, on the device of the network: its numbers differ by rounding alone.
+def inference_copy(
+    network: Yolact, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> Yolact:
+    """A copy for prediction only, whose numbers differ by rounding alone.
 
     Batch norm becomes part of the convolutions, memory has channels last, and on the CPU the convolutions
     keep their weights packed. The network itself stays as it is and can be trained on.
+
+    Args:
+        network: in float32, on any device.
+        device: where the copy is to run.
+        dtype: that it computes in; the mask re-scoring network, which is small, stays in float32.
     """
+    device = torch.device(device)
     copied = copy.deepcopy(network).eval().requires_grad_(False)
     copied.semantic = None  # which only training uses
     fuse_batch_norm(copied)
-    copied.to(memory_format=torch.channels_last)
-    if copied.mean.is_cpu:
-        pack_convolutions(copied)
+    copied.to(device)
+    for part in (copied.backbone, copied.fpn, copied.protonet, copied.head):
+        part.to(dtype)
+        if device.type in ("cpu", "cuda"):  # whose convolutions are fastest so
+            part.to(memory_format=torch.channels_last)
+        if device.type == "cpu":
+            pack_convolutions(part)
     return copied

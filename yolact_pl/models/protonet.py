@@ -19,6 +19,6 @@ class ProtoNet(nn.Module):
         """[B, channels, height, width] to prototypes [B, K, h, w], not negative."""
         x = p3
         for conv in self.coarse:
-            x = F.relu(conv(x))
+            x = F.relu(conv(x), inplace=True)
         # The published network has a ReLU between enlarging and `fine`: averages of a ReLU pass it unchanged.
-        return F.relu(self.prototypes(F.relu(self.fine(x))))
+        return F.relu(self.prototypes(F.relu(self.fine(x), inplace=True)), inplace=True)

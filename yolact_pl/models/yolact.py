@@ -66,7 +66,9 @@ class Yolact(nn.Module):
         """
         image_size = (images.shape[-2], images.shape[-1])
         normalised = (images.to(self.mean.dtype) - self.mean) / self.std
-        levels = self.fpn(self.backbone(normalised))
+        # Networks that predict in half precision normalise before they round.
+        dtype = next(self.backbone.parameters()).dtype
+        levels = self.fpn(self.backbone(normalised.to(dtype)))
         class_logits, box_deltas, coefficients = self.head(levels)
         level_sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
         return Predictions(

@@ -1,0 +1,139 @@
+"""The network at 550 px, one image: the published formulation beside this project's.
+
+    python benchmarks/network.py [--networks r50 r101] [--repeats 9] [--threads 2] [--compile]
+
+The published formulation is taken literally: see `plain_network`; besides, torchvision's operator is the
+deformable convolution, and a softmax is taken of all anchors. Weights are random, with a fixed seed.
+"""
+
+import argparse
+import copy
+from collections.abc import Callable
+
+import torch
+from alternating import Row, compare, print_rows
+from plain_network import plain_network
+from torch import Tensor, nn
+
+from ops.dcnv2 import ModulatedDeformConv2d
+from ops.dcnv2.deform_conv import kernel_deform_conv
+from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.darknet import DarkNet53
+from yolact_pl.models.inference import inference_copy
+from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.yolact import Yolact
+
+SIZE = 550
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "r50": lambda: ResNet((3, 4, 6, 3)),
+    "r101": lambda: ResNet((3, 4, 23, 3)),
+    "darknet53": DarkNet53,
+    "r50++": lambda: ResNet((3, 4, 6, 3), deformable=True),
+}
+TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 0.1}
+"""Allowed norm of the difference, relative to the norm of what is published."""
+
+
+class PublishedDeformConv(ModulatedDeformConv2d):
+    """A deformable convolution by torchvision's operator."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        dy_dx_1, dy_dx_2, modulation = self.conv_offset_mask(x).chunk(3, dim=1)
+        return kernel_deform_conv(
+            x,
+            torch.cat((dy_dx_1, dy_dx_2), dim=1),
+            modulation.sigmoid(),
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+        )
+
+
+def build(name: str) -> Yolact:
+    """A network with random weights and statistics."""
+    torch.manual_seed(0)
+    plus = name.endswith("++")
+    anchors = Anchors([24, 48, 96, 192, 384], [1, 0.5, 2], octaves=3 if plus else 1)
+    network = Yolact(BACKBONES[name](), anchors, num_classes=80, mask_iou=plus)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+        if isinstance(module, ModulatedDeformConv2d):
+            nn.init.normal_(module.conv_offset_mask.weight, std=0.01)
+    return network.eval()
+
+
+def published_network(network: Yolact) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """Images to scores, box deltas, coefficients and prototypes."""
+    plain = plain_network(network)
+    for module in plain.modules():
+        if isinstance(module, ModulatedDeformConv2d):
+            module.__class__ = PublishedDeformConv
+
+    def forward(images: Tensor) -> tuple[Tensor, ...]:
+        found = plain(images)
+        prototypes = found.prototypes.permute(0, 2, 3, 1).contiguous()
+        return found.class_logits.softmax(dim=-1), found.box_deltas, found.coefficients, prototypes
+
+    return forward
+
+
+def check(
+    name: str, network: Yolact, images: Tensor, expected: tuple[Tensor, ...], dtype: torch.dtype
+) -> None:
+    """Assert that the network gives what was published, within the tolerance of the type."""
+    found = network(images)
+    outputs = (
+        found.class_logits.float().softmax(dim=-1),
+        found.box_deltas,
+        found.coefficients,
+        found.prototypes.permute(0, 2, 3, 1),
+    )
+    for output, wanted in zip(outputs, expected, strict=True):
+        error = float((output.float() - wanted).norm() / wanted.norm())
+        assert error < TOLERANCES[dtype], f"{name} in {dtype} is off by {error:.1e}"
+
+
+def measure(name: str, *, repeats: int, compiled: bool) -> list[Row]:
+    network = build(name)
+    images = torch.rand(1, 3, SIZE, SIZE) * 255
+    published = published_network(network)
+    expected = published(images)
+    variants: dict[str, Callable[[], object]] = {"published formulation": lambda: published(images)}
+    for dtype in TOLERANCES:
+        fast = inference_copy(network, dtype=dtype)
+        check(name, fast, images, expected, dtype)
+        variant = f"this project {dtype}".replace("torch.", "")
+        variants[variant] = lambda fast=fast: fast(images)
+        if compiled:
+            fast = copy.deepcopy(fast)
+            fast.compile(dynamic=False)
+            check(name, fast, images, expected, dtype)
+            variants[f"{variant}, compiled"] = lambda fast=fast: fast(images)
+    return compare(f"{name}, {SIZE} px, one image", variants, repeats=repeats)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", choices=BACKBONES, default=list(BACKBONES))
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="also by torch.compile, which takes minutes")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    with torch.inference_mode():
+        rows = [
+            row
+            for name in args.networks
+            for row in measure(name, repeats=args.repeats, compiled=args.compile)
+        ]
+    print_rows(rows)
+
+
+if __name__ == "__main__":
+    main()
