@@ -82,7 +82,8 @@ def numbers(path: Path) -> list[int]:
 
 
 def config(source: object, output: Path, **options: Any) -> DictConfig:
-    cfg = OmegaConf.merge(OmegaConf.load(OPTIONS), {"source": source, "output": str(output)}, options)
+    own = {"source": source, "output": str(output), "batch_size": 4}
+    cfg = OmegaConf.merge(OmegaConf.load(OPTIONS), own, options)
     assert isinstance(cfg, DictConfig)
     return cfg
 

@@ -7,6 +7,7 @@ from omegaconf import DictConfig, ListConfig
 
 from yolact_pl.inference.options import nearest
 from yolact_pl.inference.outputs import MAX_INDEX
+from yolact_pl.inference.predictor import resolve_device
 from yolact_pl.inference.tiles import tile_overlap
 from yolact_pl.inference.video_writer import CODECS
 
@@ -14,11 +15,13 @@ OF_IMAGES = ("overlay", "json", "masks", "cutouts", "prototypes")
 OF_VIDEO = ("video", "overlay", "json", "masks", "cutouts")
 MODES = ("throughput", "latency")
 SWITCHES = ("show", "labels", "recursive", "half")
+BATCH_SIZE = 4
+"""Where devices compute images at the same time."""
 NUMBERS = ("min_score", "overlap")
 
 
 def checked_options(cfg: DictConfig, *, video: bool) -> DictConfig:
-    """The config with `save` as a list, also where one word was given.
+    """The config with `save` as a list, also where one word was given, and with a batch size.
 
     Args:
         cfg: as Hydra composed it, see `conf/task/predict.yaml`.
@@ -30,6 +33,8 @@ def checked_options(cfg: DictConfig, *, video: bool) -> DictConfig:
     cfg = cfg.copy()
     cfg.save = _words(cfg.save)
     _check_kinds(cfg)
+    if cfg.batch_size is None:
+        cfg.batch_size = 1 if resolve_device(cfg.device).type == "cpu" else BATCH_SIZE
     _check_save(cfg.save, OF_VIDEO if video else OF_IMAGES)
     if not cfg.save and not cfg.show:
         raise ValueError(f"save=[] and show=false leave nothing to do: give some of {', '.join(OF_IMAGES)}")
@@ -75,7 +80,7 @@ def _check_kinds(cfg: DictConfig) -> None:
         if isinstance(cfg[key], bool) or not isinstance(cfg[key], int | float):
             raise ValueError(f"{key}={cfg[key]}: expected a number")
     for key in ("batch_size", "top_k", "tile"):
-        if key != "batch_size" and cfg[key] is None:
-            continue
-        if isinstance(cfg[key], bool) or not isinstance(cfg[key], int) or cfg[key] < 1:
+        if cfg[key] is not None and not (
+            isinstance(cfg[key], int) and not isinstance(cfg[key], bool) and cfg[key] >= 1
+        ):
             raise ValueError(f"{key}={cfg[key]}: expected a whole number, at least 1")
