@@ -1,94 +1,111 @@
-"""Time of the loss and of matching: `python benchmarks/loss.py [--threads N] [--device cpu|cuda]`."""
+"""Matching and the loss, beside the published formulation of the same.
+
+    python benchmarks/loss.py [--threads 2] [--device cpu] [--repeats 15]
+
+Synthetic predictions of an 80-class network at 550 px, in the memory layout of each network's output. The
+data workers of this project make the masks small; the published loss makes them small itself.
+"""
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
+from alternating import Row, compare, print_rows
+from plain_loss import plain_loss, plain_match
+from synthetic_batch import SIZE, full_size_target, make_anchors, make_predictions, small_target
 from torch import Tensor
 
 from yolact_pl.losses.classification import HardNegativeCrossEntropy
 from yolact_pl.losses.matching import match_anchors
 from yolact_pl.losses.yolact_loss import YolactLoss
-from yolact_pl.models.anchors import Anchors
 from yolact_pl.structures import Predictions, Target
 
-SIZE = 550
-LEVELS = [(69, 69), (35, 35), (18, 18), (9, 9), (5, 5)]
-SCALES = (24, 48, 96, 192, 384)
-NUM_CLASSES, NUM_PROTOTYPES = 80, 32
+NUM_OBJECTS = (3, 5, 7, 9, 10, 12, 15, 20)  # of the images of a batch
 
 
-def make_anchors(octaves: int) -> Tensor:
-    """19,248 anchors as in YOLACT with one octave, 57,744 as in YOLACT++ with three."""
-    return Anchors(SCALES, (1.0, 0.5, 2.0), octaves=octaves)(LEVELS, (SIZE, SIZE))
-
-
-def make_target(generator: torch.Generator, num_objects: int) -> Target:
-    """Elliptic objects of 2 % to 80 % of the image's side, evenly in the logarithm."""
-    size = SIZE * 0.02 * 40 ** torch.rand(num_objects, 2, generator=generator)
-    centre = size / 2 + (SIZE - size) * torch.rand(num_objects, 2, generator=generator)
-    x, y, w, h = (torch.cat((centre, size), dim=1) * 138 / SIZE).T[:, :, None, None]
-    grid = torch.arange(138) + 0.5
-    return Target(
-        boxes=torch.cat((centre - size / 2, centre + size / 2), dim=1),
-        labels=torch.randint(NUM_CLASSES, (num_objects,), generator=generator),
-        masks=((grid - x) / w) ** 2 + ((grid[:, None] - y) / h) ** 2 <= 0.25,
-        iscrowd=torch.zeros(num_objects, dtype=torch.bool),
-        image_id=0,
-        size=(SIZE, SIZE),
+def matching(generator: torch.Generator, octaves: int, repeats: int, device: str) -> list[Row]:
+    """50 objects of one image."""
+    anchors = make_anchors(octaves).to(device)
+    target = moved(full_size_target(generator, 50), device)
+    matches, (labels, objects) = match_anchors(anchors, [target]), plain_match(anchors, target)
+    assert torch.equal(matches.labels[0], labels), "the two ways disagree"
+    assert torch.equal(matches.objects, objects[labels > 0]), "the two ways disagree"
+    return compare(
+        f"match 50 objects to {len(anchors):,} anchors",
+        {
+            "published formulation": lambda: plain_match(anchors, target),
+            "this project": lambda: match_anchors(anchors, [target]),
+        },
+        repeats=repeats,
+        device=device,
     )
 
 
-def make_predictions(generator: torch.Generator, batch_size: int, anchors: Tensor) -> Predictions:
-    """What a half trained network might say."""
+def loss(generator: torch.Generator, repeats: int, device: str) -> list[Row]:
+    """The loss of 8 images, alone and with the way back to the predictions."""
+    module = YolactLoss(HardNegativeCrossEntropy())
+    targets = [moved(full_size_target(generator, n), device) for n in NUM_OBJECTS]
+    small = [small_target(target) for target in targets]
+    plain = make_predictions(generator, len(targets), make_anchors())
+    plain = leaves(plain, device, torch.contiguous_format)
+    own = leaves(plain, device, torch.channels_last)
 
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
+    def published(*, backward: bool) -> dict[str, Tensor]:
+        return run(plain_loss(plain, targets, module), plain, backward=backward)
 
-    return Predictions(
-        class_logits=normal(batch_size, len(anchors), 1 + NUM_CLASSES),
-        box_deltas=normal(batch_size, len(anchors), 4),
-        coefficients=normal(batch_size, len(anchors), NUM_PROTOTYPES).tanh(),
-        prototypes=normal(batch_size, NUM_PROTOTYPES, 138, 138).relu(),
-        anchors=anchors,
-        semantic_logits=normal(batch_size, NUM_CLASSES, 69, 69) - 3,
-        image_size=(SIZE, SIZE),
-    )
+    def this_project(*, backward: bool) -> dict[str, Tensor]:
+        return run(module(own, small), own, backward=backward)
 
-
-def to_device(
-    predictions: Predictions, targets: list[Target], device: str
-) -> tuple[Predictions, list[Target]]:
-    """Both there; the predictions as leaves that want a gradient, but for the anchors."""
-    leaves = {
-        name: value.to(device).requires_grad_(name != "anchors")
-        for name, value in predictions._asdict().items()
-        if isinstance(value, Tensor)
-    }
-    for target in targets:
-        for key in ("boxes", "labels", "masks", "iscrowd"):
-            target[key] = target[key].to(device)
-    return predictions._replace(**leaves), targets
+    torch.testing.assert_close(this_project(backward=True), published(backward=True), rtol=1e-4, atol=1e-6)
+    for leaf, other in zip(own, plain, strict=True):
+        if isinstance(leaf, Tensor) and leaf.requires_grad:
+            torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-3, atol=1e-5)
+    num_positives = sum(match_anchors(own.anchors, small).counts)
+    rows = []
+    for stage, backward in (("loss", False), ("loss with backward", True)):
+        rows += compare(
+            f"{stage}, {len(targets)} images, {sum(NUM_OBJECTS)} objects, {num_positives} positive anchors",
+            {
+                "published formulation": lambda b=backward: published(backward=b),
+                "this project": lambda b=backward: this_project(backward=b),
+            },
+            repeats=repeats,
+            device=device,
+        )
+    return rows
 
 
-def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
-    """Median time of a call after two calls to warm up."""
-    times = []
-    for _ in range(repeats + 2):
-        start = time.perf_counter()
-        run()
-        if device != "cpu":
-            torch.cuda.synchronize()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times[2:])
+def run(terms: dict[str, Tensor], predictions: Predictions, *, backward: bool) -> dict[str, Tensor]:
+    """The terms, after the way back to the predictions if it is asked for."""
+    if backward:
+        for leaf in predictions:
+            if isinstance(leaf, Tensor):
+                leaf.grad = None
+        torch.stack(list(terms.values())).sum().backward()
+    return terms
+
+
+def leaves(predictions: Predictions, device: str, memory_format: torch.memory_format) -> Predictions:
+    """Copies that want a gradient; those that are maps have the layout."""
+    copies = {}
+    for name, value in predictions._asdict().items():
+        if isinstance(value, Tensor):
+            copy = value.detach().clone().to(device)
+            copy = copy.contiguous(memory_format=memory_format) if copy.dim() == 4 else copy
+            copies[name] = copy.requires_grad_(name != "anchors")
+    return predictions._replace(**copies)
+
+
+def moved(target: Target, device: str) -> Target:
+    """The target on the device."""
+    tensors = {name: value.to(device) for name, value in target.items() if isinstance(value, Tensor)}
+    return {**target, **tensors}
 
 
 def main() -> None:
-    """Print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=15)
     args = parser.parse_args()
@@ -96,35 +113,10 @@ def main() -> None:
     generator = torch.Generator().manual_seed(0)
     rows = []
     for octaves in (1, 3):
-        predictions = make_predictions(generator, 1, make_anchors(octaves))
-        predictions, targets = to_device(predictions, [make_target(generator, 50)], args.device)
-        anchors = predictions.anchors
-        ms = median_ms(lambda a=anchors, t=targets: match_anchors(a, t), args.repeats, args.device)
-        rows.append((f"matching, 1 image, 50 objects, {len(anchors):,} anchors", ms))
-
-    predictions = make_predictions(generator, 8, make_anchors(1))
-    targets = [make_target(generator, n) for n in (3, 5, 7, 9, 10, 12, 15, 20)]
-    predictions, targets = to_device(predictions, targets, args.device)
-    loss = YolactLoss(HardNegativeCrossEntropy())
-
-    def backward() -> None:
-        for leaf in predictions:
-            if isinstance(leaf, Tensor):
-                leaf.grad = None
-        torch.stack(list(loss(predictions, targets).values())).sum().backward()
-
-    def forward() -> None:
-        loss(predictions, targets)
-
-    num_positives = int((match_anchors(predictions.anchors, targets).labels > 0).sum())
-    name = f"8 images of {SIZE} px, 81 objects, {num_positives} positive anchors"
-    rows.append((f"loss, {name}", median_ms(forward, args.repeats, args.device)))
-    rows.append((f"loss and backward, {name}", median_ms(backward, args.repeats, args.device)))
-    print(
-        f"| loss ({args.device}, {args.threads} threads, torch {torch.__version__}) | median ms |\n|---|---|"
-    )
-    for name, ms in rows:
-        print(f"| {name} | {ms:.1f} |")
+        rows += matching(generator, octaves, args.repeats, args.device)
+    rows += loss(generator, args.repeats, args.device)
+    print(f"{args.device}, {args.threads} threads, {SIZE} px\n")
+    print_rows(rows)
 
 
 if __name__ == "__main__":
