@@ -121,6 +121,21 @@ def test_a_clock_that_jumps_makes_no_long_pause(tmp_path: Path) -> None:
     assert times_of(tmp_path / "clip.mp4") == pytest.approx([0, 0.1, 0.1, 0.2, 0.4], abs=1e-3)
 
 
+def test_where_ffmpeg_has_no_h264_mpeg4_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    with VideoWriter(tmp_path / "clip.mp4", 30000 / 1001) as writer:
+        for number in range(8):
+            writer.write(gray(20 * number), number * 1001 / 30000)
+    monkeypatch.undo()
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "mpeg4"
+    assert levels(tmp_path / "clip.mp4") == list(range(8))
+    expected = [number * 1001 / 30000 for number in range(8)]
+    assert times_of(tmp_path / "clip.mp4") == pytest.approx(expected, abs=1e-4)
+
+
 def test_colors_survive_and_are_named(tmp_path: Path) -> None:
     """Players take large pictures for BT.709 and small ones for BT.601 where a file says nothing."""
     picture = np.zeros((64, 64, 3), np.uint8)

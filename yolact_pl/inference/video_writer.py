@@ -22,7 +22,7 @@ MPEG4_TIME_BASE = Fraction(1, 60_000)
 LONGEST_PAUSE = 3600
 """Seconds between two frames."""
 BT709 = 1  # number of the color matrix, primaries and transfer
-LIMITED = 1  # number of the range 16..235
+LIMITED, FULL = 1, 2  # numbers of the ranges 16..235 and 0..255
 
 
 class Codec(NamedTuple):
@@ -33,13 +33,15 @@ class Codec(NamedTuple):
     """FFmpeg's name of their format."""
     colors: str
     """FFmpeg's name of the matrix from RGB to them."""
+    range: int
     options: dict[str, str]
 
 
-H264 = Codec("libx264", "yuv420p", "ITU709", {"preset": "veryfast", "crf": "23"})
-MPEG4 = Codec("mpeg4", "yuv420p", "ITU601", {"b": "8M"})
-VP8 = Codec("libvpx", "yuv420p", "ITU601", {"deadline": "realtime", "cpu-used": "16", "crf": "10", "b": "8M"})
-MJPEG = Codec("mjpeg", "yuvj420p", "ITU601", {"qmin": "3", "qmax": "3"})
+H264 = Codec("libx264", "yuv420p", "ITU709", LIMITED, {"preset": "veryfast", "crf": "23"})
+MPEG4 = Codec("mpeg4", "yuv420p", "ITU601", LIMITED, {"b": "8M"})
+VP8_FAST = {"deadline": "realtime", "cpu-used": "16", "crf": "10", "b": "8M"}
+VP8 = Codec("libvpx", "yuv420p", "ITU601", LIMITED, VP8_FAST)
+MJPEG = Codec("mjpeg", "yuvj420p", "ITU601", FULL, {"qmin": "3", "qmax": "3"})
 
 CODECS = {
     ".mp4": (H264, MPEG4),
@@ -107,7 +109,11 @@ class VideoWriter:
                 ticks = self._ticks + 1
             self._ticks = max(self._ticks + 1, ticks)
             picture = av.VideoFrame.from_ndarray(_encodable(image, self._size), format="rgb24")
-            frame = picture.reformat(format=self._codec.pixels, dst_colorspace=self._codec.colors)
+            frame = picture.reformat(
+                format=self._codec.pixels,
+                dst_colorspace=self._codec.colors,
+                dst_color_range=self._codec.range,
+            )
             frame.pts, frame.time_base = self._ticks, self.time_base
             self._mux(frame)
         except (FFmpegError, OSError) as error:
@@ -167,7 +173,7 @@ class VideoWriter:
         context.time_base = self.time_base
         if self._codec.colors == "ITU709":
             context.colorspace = context.color_primaries = context.color_trc = BT709
-            context.color_range = LIMITED
+            context.color_range = self._codec.range
         if self._sound_file is not None:
             self._sound = Sound(self._sound_file, container)
         container.start_encoding()
