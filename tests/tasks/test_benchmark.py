@@ -89,11 +89,7 @@ def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: P
     torch.save({"state_dict": state, ENTRY: describe(cfg, data)}, checkpoint)
     plain = [override for override in TINY if not override.startswith(("experiment", "image_size"))]
     plain = [override for override in plain if not override.startswith(("dataset", "backbone", "model"))]
-    run(
-        compose_config(
-            [*plain, *FEW, f"checkpoint={checkpoint}", "task.images=0", "half=true"], tmp_path
-        )
-    )
+    run(compose_config([*plain, *FEW, f"checkpoint={checkpoint}", "task.images=0", "half=true"], tmp_path))
     report = numbers(tmp_path)
     check_times(report)
     assert report["name"] == "mine"

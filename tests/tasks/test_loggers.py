@@ -44,9 +44,7 @@ def test_hparams_tab_compares_runs_by_their_final_metrics(run_task: Run, tmp_pat
         assert values["experiment"] == "quickstart"
         assert values["total_batch"] == 2
         assert (values["callbacks"], values["callbacks.ema.decay"]) == ("ema", 0.5)
-        assert not [
-            name for name in values if name.startswith(("callbacks.eval", "logger", "output"))
-        ]
+        assert not [name for name in values if name.startswith(("callbacks.eval", "logger", "output"))]
         metrics = [info.name.tag for info in hparams(events, "experiment").experiment.metric_infos]
         assert {"best/mask_AP", "final/mask_AP", "final/box_AP", "final/loss/total"} <= set(metrics)
         (shown,) = events.Scalars("best/mask_AP")

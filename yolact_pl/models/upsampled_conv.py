@@ -1,7 +1,11 @@
 """A convolution of an enlarged map that does its arithmetic on the small one."""
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
 
 WEIGHTS = (0.25, 0.75, 0.75, 0.25)
 """What a pixel gives to the pixels of a map enlarged twofold, along one axis: a bilinear kernel."""
@@ -26,27 +30,93 @@ class UpsampledConv2d(nn.Conv2d):
         return super().forward(_resized(input, 2 * height, 2 * width))
 
     def _blurred_last(self, x: Tensor) -> Tensor:
-        # Enlarging continues the map with its outermost pixels.
-        continued = F.pad(x, (1, 1, 1, 1), mode="replicate")
-        spread = F.conv_transpose2d(continued, self.weight.flip(2, 3).transpose(0, 1), stride=2, padding=1)
-        kernel = spread.new_tensor(WEIGHTS).outer(spread.new_tensor(WEIGHTS))
-        kernel = kernel.expand(self.out_channels, 1, 4, 4)
-        blurred = F.conv2d(spread, kernel, self.bias, groups=self.out_channels)
-        return self._without_border(blurred, x)
+        assert self.bias is not None
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        with torch.autocast("cpu", enabled=False):  # which would pad in float32
+            x, weight = x.to(dtype), self.weight.to(dtype)
+            # Enlarging continues the map with its outermost pixels.
+            continued = F.pad(x, (1, 1, 1, 1), mode="replicate")
+            spread: Tensor = _SpreadConv.apply(continued, weight.flip(2, 3).transpose(0, 1))
+            blurred: Tensor = _Blur.apply(spread, self.bias.to(dtype))
+            return _TakeBack.apply(blurred, *_beyond_border(x, weight))
 
-    def _without_border(self, y: Tensor, x: Tensor) -> Tensor:
-        """Take back what the enlarged map has given beyond its border: a convolution has zeros there."""
-        height, width = y.shape[2:]
-        weight = self.weight
-        for side, row, taps in ((0, x[:, :, :1], weight[:, :, :1]), (-1, x[:, :, -1:], weight[:, :, 2:])):
-            beyond = F.pad(_resized(row, 1, width), (1, 1, 0, 0), mode="replicate")
-            y[:, :, side] -= F.conv2d(beyond, taps)[:, :, 0]
-        for side, column, taps in (
-            (0, x[..., :1], weight[..., :1]),
-            (-1, x[..., -1:], weight[..., 2:]),
-        ):  # without the corners, which the rows above have taken back
-            y[..., side] -= F.conv2d(_resized(column, height, 1), taps, padding=(1, 0))[..., 0]
+
+class _SpreadConv(torch.autograd.Function):
+    """A 3x3 convolution transposed with stride 2; torch's gradient of the weights is slow on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        """[B, I, H, W] and [I, O, 3, 3] to [B, O, 2H - 1, 2W - 1]."""
+        ctx.save_for_backward(x, weight)
+        return F.conv_transpose2d(x, weight, stride=2, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        grad = F.pad(grad_outputs[0], (1, 1, 1, 1))
+        grad_weight = torch.empty_like(weight)
+        # Outer taps meet only every second row, the middle one the others; so do columns. Taken apart, the
+        # four parts are ordinary convolutions.
+        for row in (0, 1):
+            for column in (0, 1):
+                taps = grad_weight[:, :, row::2, column::2]
+                taps.copy_(conv2d_weight(grad[:, :, row::2, column::2], taps.shape, x))
+        return F.conv2d(grad, weight, stride=2), grad_weight
+
+
+class _Blur(torch.autograd.Function):
+    """Blurs every channel by the bilinear kernel, which is symmetric: its gradient is to blur again."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bias: Tensor) -> Tensor:
+        """[B, O, H + 3, W + 3] and [O] to [B, O, H, W]."""
+        return F.conv2d(x, _kernel(x), bias, groups=len(bias))
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor]:
+        grad = grad_outputs[0]
+        return F.conv2d(grad, _kernel(grad), padding=3, groups=grad.shape[1]), grad.sum((0, 2, 3))
+
+
+class _TakeBack(torch.autograd.Function):
+    """Subtracts from the outermost rows and columns, in place; torch's gradient of that copies the map."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        ctx.mark_dirty(y)
+        y[:, :, 0] -= top
+        y[:, :, -1] -= bottom
+        y[..., 0] -= left
+        y[..., -1] -= right
         return y
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, ...]:
+        grad = grad_outputs[0]
+        return grad, -grad[:, :, 0], -grad[:, :, -1], -grad[..., 0], -grad[..., -1]
+
+
+def _beyond_border(x: Tensor, weight: Tensor) -> list[Tensor]:
+    """What the enlarged map gives from beyond its border, where a convolution has zeros.
+
+    Returns:
+        [B, O, 2W] in the first and in the last row; [B, O, 2H] in the first and in the last column, without
+        what the rows have of it.
+    """
+    height, width = 2 * x.shape[2], 2 * x.shape[3]
+    given = []
+    for row, taps in ((x[:, :, :1], weight[:, :, :1]), (x[:, :, -1:], weight[:, :, 2:])):
+        enlarged = F.pad(_resized(row, 1, width), (1, 1, 0, 0), mode="replicate")
+        given.append(F.conv2d(enlarged, taps)[:, :, 0])
+    for column, taps in ((x[..., :1], weight[..., :1]), (x[..., -1:], weight[..., 2:])):
+        given.append(F.conv2d(_resized(column, height, 1), taps, padding=(1, 0))[..., 0])
+    return given
+
+
+def _kernel(x: Tensor) -> Tensor:
+    """The bilinear kernel for each channel of a map."""
+    weights = x.new_tensor(WEIGHTS)
+    return weights.outer(weights).expand(x.shape[1], 1, 4, 4)
 
 
 def _resized(x: Tensor, height: int, width: int) -> Tensor:
