@@ -83,7 +83,8 @@ def test_adamw_differs_by_no_more_than_rounding(data_dir: Path, run_task: Run, t
         for name in ("one", "two")
     )
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=0, atol=1e-11, msg=name)
+        # Not less: the terms of the loss are summed in 32 bits whatever the network computes in.
+        torch.testing.assert_close(two[name], value, rtol=0, atol=1e-9, msg=name)
     assert {value.dtype for value in one.values() if value.is_floating_point()} == {torch.float64}
 
 

@@ -1,0 +1,64 @@
+"""The network made for prediction against the one that is trained."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.inference import inference_copy
+from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.upsampled_conv import UpsampledConv2d
+from yolact_pl.models.yolact import Yolact
+
+
+def tiny(*, deformable: bool) -> Yolact:
+    """With batch norm that does something, and offsets that are not zero."""
+    torch.manual_seed(0)
+    backbone = ResNet([1, 1, 1, 1], block="basic", deformable=deformable)
+    anchors = Anchors([24, 48, 96, 192, 384], [1, 0.5, 2])
+    network = Yolact(backbone, anchors, num_classes=3, channels=16, num_prototypes=4, mask_iou=deformable)
+    for name, module in network.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+        if name.endswith("conv_offset_mask"):
+            nn.init.normal_(module.weight, std=0.02)
+    return network.eval()
+
+
+@pytest.mark.parametrize("deformable", [False, True])
+def test_copy_differs_by_rounding_and_leaves_the_network_alone(deformable: bool) -> None:
+    network = tiny(deformable=deformable)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    copied = inference_copy(network)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in copied.modules())
+    for size in ((64, 96), (70, 50)):
+        images = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
+        with torch.inference_mode():
+            expected, found = network(images), copied(images)
+            again = copied(images)
+        for name in ("class_logits", "box_deltas", "coefficients", "prototypes", "anchors"):
+            torch.testing.assert_close(
+                getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-4, msg=name
+            )
+            assert torch.equal(getattr(found, name), getattr(again, name))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 4)])
+def test_blurring_last_is_convolving_the_enlarged_map(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv = UpsampledConv2d(3, 2).double()
+    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    enlarged = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+    expected = F.conv2d(enlarged, conv.weight, conv.bias, padding=1)
+    found = conv(x)
+    torch.testing.assert_close(found, expected)
+    share = torch.randn_like(expected)
+    inputs = (x, conv.weight, conv.bias)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, inputs, share), torch.autograd.grad(expected, inputs, share)
+    )
