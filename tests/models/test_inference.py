@@ -8,7 +8,6 @@ from torch import nn
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.inference import inference_copy
 from yolact_pl.models.resnet import ResNet
-from yolact_pl.models.upsampled_conv import UpsampledConv2d
 from yolact_pl.models.yolact import Yolact
 
 
@@ -46,19 +45,3 @@ def test_copy_differs_by_rounding_and_leaves_the_network_alone(deformable: bool)
             assert torch.equal(getattr(found, name), getattr(again, name))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.requires_grad for parameter in network.parameters())
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 4)])
-def test_blurring_last_is_convolving_the_enlarged_map(size: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    conv = UpsampledConv2d(3, 2).double()
-    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
-    enlarged = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-    expected = F.conv2d(enlarged, conv.weight, conv.bias, padding=1)
-    found = conv(x)
-    torch.testing.assert_close(found, expected)
-    share = torch.randn_like(expected)
-    inputs = (x, conv.weight, conv.bias)
-    torch.testing.assert_close(
-        torch.autograd.grad(found, inputs, share), torch.autograd.grad(expected, inputs, share)
-    )

@@ -37,8 +37,7 @@ class UpsampledConv2d(nn.Conv2d):
             # Enlarging continues the map with its outermost pixels.
             continued = F.pad(x, (1, 1, 1, 1), mode="replicate")
             spread: Tensor = _SpreadConv.apply(continued, weight.flip(2, 3).transpose(0, 1))
-            blurred: Tensor = _Blur.apply(spread, self.bias.to(dtype))
-            return _TakeBack.apply(blurred, *_beyond_border(x, weight))
+            return _Blur.apply(spread, self.bias.to(dtype), *_beyond_border(x, weight))
 
 
 class _SpreadConv(torch.autograd.Function):
@@ -65,25 +64,18 @@ class _SpreadConv(torch.autograd.Function):
 
 
 class _Blur(torch.autograd.Function):
-    """Blurs every channel by the bilinear kernel, which is symmetric: its gradient is to blur again."""
+    """Blurs every channel and takes back what came from beyond the border.
+
+    The kernel is symmetric, so the gradient is to blur again; torch does not know, and its gradient of what
+    is subtracted in place copies the whole map each time.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bias: Tensor) -> Tensor:
-        """[B, O, H + 3, W + 3] and [O] to [B, O, H, W]."""
-        return F.conv2d(x, _kernel(x), bias, groups=len(bias))
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor]:
-        grad = grad_outputs[0]
-        return F.conv2d(grad, _kernel(grad), padding=3, groups=grad.shape[1]), grad.sum((0, 2, 3))
-
-
-class _TakeBack(torch.autograd.Function):
-    """Subtracts from the outermost rows and columns, in place; torch's gradient of that copies the map."""
-
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        ctx.mark_dirty(y)
+    def forward(
+        ctx: Any, x: Tensor, bias: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor
+    ) -> Tensor:
+        """[B, O, H + 3, W + 3], [O], twice [B, O, W] and twice [B, O, H] to [B, O, H, W]."""
+        y = F.conv2d(x, _kernel(x), bias, groups=len(bias))
         y[:, :, 0] -= top
         y[:, :, -1] -= bottom
         y[..., 0] -= left
@@ -93,7 +85,8 @@ class _TakeBack(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, ...]:
         grad = grad_outputs[0]
-        return grad, -grad[:, :, 0], -grad[:, :, -1], -grad[..., 0], -grad[..., -1]
+        grad_x = F.conv2d(grad, _kernel(grad), padding=3, groups=grad.shape[1])
+        return grad_x, grad.sum((0, 2, 3)), -grad[:, :, 0], -grad[:, :, -1], -grad[..., 0], -grad[..., -1]
 
 
 def _beyond_border(x: Tensor, weight: Tensor) -> list[Tensor]:
