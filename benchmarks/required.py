@@ -95,12 +95,20 @@ REQUIRED: list[Required | RequiredFigure] = [
         )
         for precision, ratio in (("float32", 1.4), ("bf16-mixed", 2))
     ),
-    Required(
-        name="modulated deformable convolution",
-        script="deform_conv",
-        stage="",
-        goal="-",
-        bounds="gathering samples from memory",
+    *(
+        Required(
+            name=f"deformable convolution, 128 channels, 69 x 69{suffix}, beside torchvision's",
+            script="deform_conv",
+            stage=stage,
+            goal="-",
+            variant="gathered",
+            compared="torchvision",
+            bounds="gathering the samples from memory",
+        )
+        for stage, suffix in (
+            ("128 x 69 x 69", ""),
+            ("128 x 69 x 69, with gradients", ", with gradients"),
+        )
     ),
     Required(
         name="training samples, 550 px, one process",
