@@ -27,9 +27,6 @@ def check_times(report: dict[str, Any], batch_sizes: Sequence[int] = (1, 3)) -> 
     for times in (*report["stages"].values(), report["end_to_end"]):
         assert 0 < times["median"] <= times["p90"] < 60_000
     assert report["frames_per_second"] == pytest.approx(1000 / report["end_to_end"]["median"])
-    # The stages are all there is: what is done at a stretch takes about as long.
-    total = sum(times["median"] for times in report["stages"].values())
-    assert 0.1 < total / report["end_to_end"]["median"] < 10
     assert [batch["batch_size"] for batch in report["batches"]] == list(batch_sizes)
     for batch in report["batches"]:
         assert batch["network_images_per_second"] == pytest.approx(
