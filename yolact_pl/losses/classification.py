@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from yolact_pl.losses.matching import BACKGROUND, NEUTRAL, Matches
+from yolact_pl.losses.precision import at_least_float32
 
 
 class HardNegativeCrossEntropy(nn.Module):
@@ -29,7 +30,7 @@ class HardNegativeCrossEntropy(nn.Module):
         """
         negatives, labels = self._hard_negatives(class_logits, matches)
         positives = matches.image * class_logits.shape[1] + matches.anchor
-        logits = class_logits.flatten(0, 1)[torch.cat((positives, negatives))].float()
+        logits = at_least_float32(class_logits.flatten(0, 1)[torch.cat((positives, negatives))])
         labels = torch.cat((matches.labels[matches.image, matches.anchor], labels))
         return F.cross_entropy(logits, labels, ignore_index=NEUTRAL, reduction="sum")
 
@@ -64,13 +65,13 @@ class SoftmaxFocalLoss(nn.Module):
     def forward(self, class_logits: Tensor, matches: Matches) -> Tensor:
         """The sum over the anchors that count; arguments as `HardNegativeCrossEntropy.forward`."""
         labels = matches.labels
-        log_scores = class_logits.float().log_softmax(-1)
+        log_scores = at_least_float32(class_logits).log_softmax(-1)
         log_score = log_scores.gather(-1, labels.clamp(min=BACKGROUND)[..., None])[..., 0]  # [B, A]
         weights = torch.where(labels > BACKGROUND, self.alpha, 1 - self.alpha) * (labels >= BACKGROUND)
         return -(weights * (1 - log_score.exp()) ** self.gamma * log_score).sum()
 
 
 def background_loss(class_logits: Tensor) -> Tensor:
-    """Cross-entropy of every anchor if it were background: [B, A, 1 + C] to [B, A] float32."""
+    """Cross-entropy of every anchor if it were background: [B, A, 1 + C] to [B, A]."""
     # Image by image: the log scores of a whole batch fit no cache and are needed in no other place.
-    return torch.stack([-logits.float().log_softmax(-1)[:, BACKGROUND] for logits in class_logits])
+    return torch.stack([-at_least_float32(logits).log_softmax(-1)[:, BACKGROUND] for logits in class_logits])

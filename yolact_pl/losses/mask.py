@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from yolact_pl.geometry.boxes import box_area
 from yolact_pl.geometry.masks import assemble_masks, crop_masks, crop_windows
+from yolact_pl.losses.precision import at_least_float32
 
 LOG_LIMIT = 100.0  # no pixel costs more: logarithms end here, as in F.binary_cross_entropy
 
@@ -56,8 +57,8 @@ def mask_loss(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Te
     of the crop, where the mask is exactly 0, costs the limit of 100.
 
     Args:
-        prototypes: [B, K, h, w] float32.
-        positives: see there, float32.
+        prototypes: [B, K, h, w] float32 or float64.
+        positives: see there, of the same type.
         masks: [N, h, w] bool of all images' objects, or float in 0..1.
         boxes: [N, 4] in prototype pixels.
 
@@ -68,7 +69,7 @@ def mask_loss(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Te
     coefficients, weights = positives.coefficients[order], positives.weights[order]
     objects = positives.objects[order]
     crops = _crops(objects, positives.image[order], boxes, (masks.shape[1], masks.shape[2]))
-    weights = weights / box_area(boxes)[objects]
+    weights = (weights / box_area(boxes)[objects]).to(coefficients)
     return _CroppedCrossEntropy.apply(prototypes, coefficients, masks, weights, crops)
 
 
@@ -107,7 +108,7 @@ def mask_iou_loss(
         intersection = (binary & truth).flatten(1).sum(1)
         iou = intersection / (binary | truth).flatten(1).sum(1)
     predicted = mask_iou(soft[:, None].to(next(mask_iou.parameters()).dtype))
-    predicted = predicted.float().gather(1, labels[objects][:, None])[:, 0]
+    predicted = at_least_float32(predicted).gather(1, labels[objects][:, None])[:, 0]
     return F.smooth_l1_loss(predicted, iou, reduction="sum")
 
 

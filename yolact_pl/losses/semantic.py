@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from yolact_pl.losses.precision import at_least_float32
+
 
 def semantic_loss(semantic_logits: Tensor, masks: Tensor, image: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy against the class-wise union of the masks (YOLACT, section 4.2).
@@ -17,7 +19,7 @@ def semantic_loss(semantic_logits: Tensor, masks: Tensor, image: Tensor, labels:
     Returns:
         the sum over images, classes and pixels, divided by h' w'.
     """
-    logits = semantic_logits.float()
+    logits = at_least_float32(semantic_logits)
     # In the memory layout of the logits, which a network may give channels last.
     union = torch.zeros_like(logits).index_put_((image, labels), masks.to(logits), accumulate=True)
     # softplus(x) - x t is the cross-entropy of sigmoid(x).

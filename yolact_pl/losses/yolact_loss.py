@@ -9,6 +9,7 @@ from yolact_pl.geometry.boxes import encode_boxes, scale_boxes
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.losses.mask import Positives, limit_positives, mask_iou_loss, mask_loss
 from yolact_pl.losses.matching import Matches, match_anchors
+from yolact_pl.losses.precision import at_least_float32
 from yolact_pl.losses.semantic import semantic_loss
 from yolact_pl.structures import Predictions, Target
 
@@ -68,7 +69,7 @@ class YolactLoss(nn.Module):
     def forward(
         self, predictions: Predictions, targets: list[Target], mask_iou: nn.Module | None = None
     ) -> dict[str, Tensor]:
-        """The terms, each a scalar in float32 with a graph, also for images without objects.
+        """The terms, each a scalar with a graph, also for images without objects; in float32 or longer.
 
         Args:
             predictions: of B images.
@@ -108,14 +109,14 @@ class YolactLoss(nn.Module):
         mask_iou: nn.Module | None,
     ) -> dict[str, Tensor]:
         """The sums of `mask` and, with its network, `mask_iou`."""
-        prototypes = predictions.prototypes.float()
+        prototypes = at_least_float32(predictions.prototypes)
         h, w = prototypes.shape[-2:]
         height, width = predictions.image_size
         boxes = scale_boxes(_joined_boxes(targets, predictions), x=w / width, y=h / height)
         masks = torch.cat([_prototype_masks(target["masks"], (h, w)) for target in targets])
         kept, weights = limit_positives(matches.counts, max_masks=self.max_masks, device=boxes.device)
         image, anchor = matches.image[kept], matches.anchor[kept]
-        coefficients = predictions.coefficients[image, anchor].float()
+        coefficients = at_least_float32(predictions.coefficients[image, anchor])
         positives = Positives(coefficients, image, matches.objects[kept], weights)
         sums = {"mask": mask_loss(prototypes, positives, masks, boxes)}
         if mask_iou is not None:
@@ -131,7 +132,7 @@ def _box_loss(predictions: Predictions, targets: list[Target], matches: Matches)
     boxes = _joined_boxes(targets, predictions)[matches.objects]
     truth = encode_boxes(boxes, predictions.anchors[matches.anchor].float())
     deltas = predictions.box_deltas[matches.image, matches.anchor]
-    return F.smooth_l1_loss(deltas.float(), truth, reduction="sum")
+    return F.smooth_l1_loss(at_least_float32(deltas), truth, reduction="sum")
 
 
 def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
