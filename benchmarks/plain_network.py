@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from yolact_pl.models.head import PredictionHead
+from yolact_pl.models.resnet import Bottleneck, ResNet
 from yolact_pl.models.yolact import Yolact
 
 
@@ -17,6 +18,27 @@ class EnlargedConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         enlarged = F.interpolate(input, scale_factor=2, mode="bilinear", align_corners=False)
         return super().forward(F.relu(enlarged))
+
+
+class PlainBottleneck(Bottleneck):
+    """A residual block, one step after the other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        out = F.relu(self.bn2(self.conv2(out)), inplace=True)
+        out = self.bn3(self.conv3(out))
+        out += x if self.downsample is None else self.downsample(x)
+        return F.relu(out, inplace=True)
+
+
+class PlainResNet(ResNet):
+    """ResNet with the first batch norm by itself, too."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        c2 = self.layer1(self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True)))
+        c3 = self.layer2(c2)
+        c4 = self.layer3(c3)
+        return c3, c4, self.layer4(c4)
 
 
 class PlainHead(PredictionHead):
@@ -39,5 +61,10 @@ def plain_network(network: Yolact) -> Yolact:
     """A copy with the same weights, in torch's own memory layout."""
     plain = copy.deepcopy(network)
     plain.head.__class__ = PlainHead
+    if isinstance(plain.backbone, ResNet):
+        plain.backbone.__class__ = PlainResNet
+    for module in plain.modules():
+        if isinstance(module, Bottleneck):
+            module.__class__ = PlainBottleneck
     plain.protonet.fine.__class__ = EnlargedConv2d
     return plain.to(memory_format=torch.contiguous_format)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolact_pl.models.conv_unit import conv_relu
+
 
 class Fpn(nn.Module):
     """Feature pyramid P3..P7 over a backbone's C3, C4, C5 (YOLACT, section 4).
@@ -28,10 +30,7 @@ class Fpn(nn.Module):
             size = merged[level].shape[-2:]
             coarse = F.interpolate(merged[level + 1], size, mode="bilinear", align_corners=False)
             merged[level] = merged[level] + coarse
-        levels = [
-            F.relu(conv(feature), inplace=True)
-            for conv, feature in zip(self.predictions, merged, strict=True)
-        ]
+        levels = [conv_relu(conv, feature) for conv, feature in zip(self.predictions, merged, strict=True)]
         for conv in self.downsamples:
             levels.append(conv(levels[-1]))
         return levels

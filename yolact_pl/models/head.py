@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolact_pl.models.conv_unit import conv_relu
 from yolact_pl.models.sparse_gradient import conv_with_sparse_gradient
 
 
@@ -30,7 +30,7 @@ class PredictionHead(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """P3..P7 to class logits [B, A, 1 + C], box deltas [B, A, 4] and coefficients [B, A, K] in -1..1."""
-        shared = [F.relu(self.shared(level), inplace=True) for level in levels]
+        shared = [conv_relu(self.shared, level) for level in levels]
         return (
             self._per_anchor([conv_with_sparse_gradient(self.class_logits, x) for x in shared]),
             self._per_anchor([conv_with_sparse_gradient(self.box_deltas, x) for x in shared]),

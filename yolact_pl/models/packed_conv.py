@@ -1,6 +1,9 @@
 """Convolutions whose weights are kept as the CPU's convolution library wants them."""
 
+import functools
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
@@ -13,9 +16,11 @@ MAX_SHAPES = 5
 class PackedConv2d(nn.Module):
     """A convolution for prediction on the CPU that arranges its weights once instead of at every call.
 
-    How they are best arranged depends on the shape of the input. Further shapes than the first few, and calls
-    with gradients, under autocast, in torch.compile or on other devices get the ordinary convolution. Threads
-    may share it. The weights must not change after the first call.
+    What is added to its result and a ReLU of the sum happen on the way out, before the result is in memory.
+
+    How weights are best arranged depends on the shape of the input. Further shapes than the first few, and
+    calls with gradients, under autocast, in torch.compile or on other devices get the ordinary convolution.
+    Threads may share it. The weights must not change after the first call.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -26,17 +31,29 @@ class PackedConv2d(nn.Module):
         self.conv = conv
         self._packed: dict[torch.Size, Tensor] = {}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, I, H, W] to [B, O, h, w], channels last."""
-        if not _is_plain_prediction(x):
-            return self.conv(x)
+    def forward(self, x: Tensor, *, add: Tensor | None = None, relu: bool = False) -> Tensor:
+        """[B, I, H, W] to [B, O, h, w], channels last.
+
+        Args:
+            x: the input.
+            add: of the shape of the result, which it is added to.
+            relu: take the ReLU of the sum.
+        """
+        weight = self._packed_weight(x) if _is_plain_prediction(x) else None
+        if weight is not None:
+            return _convolve(x, weight, self.conv, add=add, relu=relu)
+        y = self.conv(x)
+        if add is not None:
+            y = y + add
+        return F.relu(y) if relu else y
+
+    def _packed_weight(self, x: Tensor) -> Tensor | None:
+        """For inputs like `x`; None if there are too many kinds of them."""
         weight = self._packed.get(x.shape)
-        if weight is None:
-            if len(self._packed) >= MAX_SHAPES:
-                return self.conv(x)
+        if weight is None and len(self._packed) < MAX_SHAPES:
             # Two threads may both come here: they pack the same.
             weight = self._packed[x.shape] = _pack(self.conv, x.shape)
-        return _convolve(x, weight, self.conv)
+        return weight
 
     def __getstate__(self) -> dict[str, object]:
         # Packed weights can neither be copied nor stored; they are made anew.
@@ -56,14 +73,14 @@ class PackedDeformConv2d(nn.Module):
         self.product = PackedConv2d(product)
         self.conv_offset_mask = PackedConv2d(conv.conv_offset_mask)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, I, H, W] to [B, O, h, w], channels last."""
+    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
+        """[B, I, H, W] to [B, O, h, w], channels last; with `relu` the ReLU of it."""
         offsets, modulation = split_offsets(self.conv_offset_mask(x))
         return gather_and_multiply(
             x.to(self.product.conv.weight.dtype),
             offsets,
             modulation,
-            self.product,
+            functools.partial(self.product, relu=relu),
             kernel=self.kernel,
             stride=self.stride,
             padding=self.padding,
@@ -88,7 +105,8 @@ def _can_pack(conv: nn.Conv2d) -> bool:
         return False
     pixel = conv.weight.new_zeros(1, conv.in_channels, *conv.kernel_size)
     try:
-        _convolve(pixel, _pack(conv, pixel.shape), conv)
+        y = _convolve(pixel, _pack(conv, pixel.shape), conv, relu=True)
+        _convolve(pixel, _pack(conv, pixel.shape), conv, add=y, relu=True)
     except (AttributeError, NotImplementedError, RuntimeError):
         return False
     return True
@@ -103,7 +121,7 @@ def _is_plain_prediction(x: Tensor) -> bool:
     )
 
 
-# Neither function is part of torch's documented interface, but torch's own compiler relies on them.
+# None of these functions is part of torch's documented interface, but torch's own compiler relies on them.
 
 
 def _pack(conv: nn.Conv2d, shape: torch.Size) -> Tensor:
@@ -112,9 +130,13 @@ def _pack(conv: nn.Conv2d, shape: torch.Size) -> Tensor:
     )
 
 
-def _convolve(x: Tensor, weight: Tensor, conv: nn.Conv2d) -> Tensor:
+def _convolve(
+    x: Tensor, weight: Tensor, conv: nn.Conv2d, *, add: Tensor | None = None, relu: bool = False
+) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
-    no_more = ("none", [], "")  # nothing is done to the result
-    return torch.ops.mkldnn._convolution_pointwise(
-        x, weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups, *no_more
-    )
+    convolution = weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups
+    function = torch.ops.mkldnn._convolution_pointwise
+    if add is None:
+        return function(x, *convolution, "relu" if relu else "none", [], "")
+    add = add.contiguous(memory_format=torch.channels_last)
+    return function.binary(x, add, *convolution, "add", 1.0, "relu" if relu else None, [], "")

@@ -1,8 +1,8 @@
 """The prototype network."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolact_pl.models.conv_unit import conv_relu
 from yolact_pl.models.upsampled_conv import UpsampledConv2d
 
 
@@ -19,6 +19,6 @@ class ProtoNet(nn.Module):
         """[B, channels, height, width] to prototypes [B, K, h, w], not negative."""
         x = p3
         for conv in self.coarse:
-            x = F.relu(conv(x), inplace=True)
+            x = conv_relu(conv, x)
         # The published network has a ReLU between enlarging and `fine`: averages of a ReLU pass it unchanged.
-        return F.relu(self.prototypes(F.relu(self.fine(x), inplace=True)), inplace=True)
+        return conv_relu(self.prototypes, conv_relu(self.fine, x))

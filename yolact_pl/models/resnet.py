@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import torch.nn.functional as F
 import torchvision.models
 from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
 from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.conv_unit import conv_norm, conv_norm_relu
 from yolact_pl.models.weight_files import cached_download, load_exactly, read_tensors, rename_keys
 
 PUBLISHED_KEYS = (
@@ -42,14 +42,13 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = _conv3x3(width, stride=1, deformable=deformable)
         self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = _shortcut(in_channels, width, stride)
+        self.downsample = _projection(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in_channels, H, W] to [B, width, H / stride, W / stride]."""
-        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        out = self.bn2(self.conv2(out))
-        out += x if self.downsample is None else self.downsample(x)
-        return F.relu(out, inplace=True)
+        shortcut = _shortcut(self.downsample, x)
+        out = conv_norm_relu(self.conv1, self.bn1, x)
+        return conv_norm_relu(self.conv2, self.bn2, out, add=shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -65,15 +64,14 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width * self.expansion)
-        self.downsample = _shortcut(in_channels, width * self.expansion, stride)
+        self.downsample = _projection(in_channels, width * self.expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in_channels, H, W] to [B, 4 x width, H / stride, W / stride]."""
-        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        out = F.relu(self.bn2(self.conv2(out)), inplace=True)
-        out = self.bn3(self.conv3(out))
-        out += x if self.downsample is None else self.downsample(x)
-        return F.relu(out, inplace=True)
+        shortcut = _shortcut(self.downsample, x)
+        out = conv_norm_relu(self.conv1, self.bn1, x)
+        out = conv_norm_relu(self.conv2, self.bn2, out)
+        return conv_norm_relu(self.conv3, self.bn3, out, add=shortcut)
 
 
 class ResNet(Backbone):
@@ -131,7 +129,7 @@ class ResNet(Backbone):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Normalised images [B, 3, H, W] to (C3, C4, C5)."""
-        c2 = self.layer1(self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True)))
+        c2 = self.layer1(self.maxpool(conv_norm_relu(self.conv1, self.bn1, x)))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
         return c3, c4, self.layer4(c4)
@@ -159,12 +157,19 @@ def _conv3x3(width: int, *, stride: int, deformable: bool) -> nn.Module:
     return nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
     )
+
+
+def _shortcut(downsample: nn.Sequential | None, x: Tensor) -> Tensor:
+    if downsample is None:
+        return x
+    conv, norm = downsample
+    return conv_norm(conv, norm, x)
 
 
 def _imagenet_file(block: str, depths: tuple[int, ...]) -> Path:
