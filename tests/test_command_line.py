@@ -96,6 +96,20 @@ def test_keys_are_those_of_the_chosen_groups() -> None:
     assert suggestions(["dataset.num_trian=3"], config_folder()) == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "choice"),
+    [
+        ("callbacks.early_stopping.patience=3", "callbacks=early_stopping"),
+        ("dataset.num_train=3", "dataset=shapes"),
+        ("~callbacks.ema", "callbacks=ema"),
+    ],
+)
+def test_key_of_a_choice_that_is_not_chosen(typed: str, choice: str) -> None:
+    lines = suggestions([typed], config_folder())
+    assert lines == [f"{typed}: this key comes with {choice}, which is not chosen"]
+    assert suggestions([choice, typed], config_folder()) == []
+
+
 def test_each_choice_of_a_sweep_is_looked_at() -> None:
     lines = suggestions(["-m", "backbone=r50,r19", "schedule.lr=1e-3,5e-4"], config_folder())
     assert lines == ["backbone=r19: did you mean backbone=r18 ?"]
@@ -171,3 +185,21 @@ def test_full_error_on_demand(start: Start) -> None:
     assert "Traceback" in done.stderr
     assert "checkpoint=nothing.ckpt: no such file" in done.stderr
     assert errors(done) == []
+
+
+def test_ctrl_c_ends_any_task_without_a_traceback(tmp_path: Path) -> None:
+    program = (
+        "import signal, sys; from yolact_pl.tasks import main; sys.argv = ['run.py', 'hydra.run.dir=.'];"
+        "main.get_method = lambda name: lambda cfg: signal.raise_signal(signal.SIGINT); main.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 130
+    assert done.stderr.endswith("stopped\n")
+    assert "Traceback" not in done.stderr

@@ -278,6 +278,6 @@ def test_unknown_names() -> None:
     ):
         download.fetch("yolact_large")
     with pytest.raises(
-        CheckpointError, match=r"yolact_large: no such file, and no published name \(yolact_re"
+        CheckpointError, match=r"'yolact_large': no such file, and no published name \(yolact_re"
     ):
         download.local_file("yolact_large")

@@ -199,7 +199,7 @@ def test_what_fits_nothing_is_an_error(tmp_path: Path) -> None:
 def test_bad_files(tmp_path: Path) -> None:
     network = build_network(small_tree(1))
     assert isinstance(network, Yolact)
-    with pytest.raises(CheckpointError, match=r"none\.ckpt: no such file, and no published name"):
+    with pytest.raises(CheckpointError, match=r"none\.ckpt': no such file, and no published name"):
         load_initial_weights(network, tmp_path / "none.ckpt", ["a"])
     torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(CheckpointError, match=r"other\.ckpt has 'epoch', a int; expected named tensors only"):

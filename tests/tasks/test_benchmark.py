@@ -115,6 +115,8 @@ def test_compiled(run_task: Run, tmp_path: Path) -> None:
         "task.batch_sizes=4",
         "task.synthetic_size=[640]",
         "device=tpu7",
+        "half=maybe",
+        "task.compile=1",
     ],
 )
 def test_wrong_options_are_told_by_name(run_task: Run, tmp_path: Path, mistake: str) -> None:

@@ -206,9 +206,11 @@ def test_accumulated_batches_count_into_the_total_batch(
         ("trainer.accumulate_grad_batches=many", "1 or more"),
         ("trainer.val_check_interval=0", "steps, 1 or more, or null"),
         ("seed=abc", "a whole number"),
+        ("compile=maybe", "true or false"),
+        ("channels_last=1", "true or false"),
     ],
 )
-def test_wrong_number_is_told(override: str, wanted: str, run_task: Run, tmp_path: Path) -> None:
+def test_wrong_value_is_told(override: str, wanted: str, run_task: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"^{re.escape(override)}: expected {wanted}$"):
         run_task(tmp_path, override)
 

@@ -57,5 +57,7 @@ def local_file(source: str | Path) -> Path:
     if is_published(source):
         return fetch(str(source))
     if not Path(source).is_file():
-        raise CheckpointError(f"{source}: no such file, and no published name ({', '.join(PUBLISHED_FILES)})")
+        raise CheckpointError(
+            f"{str(source)!r}: no such file, and no published name ({', '.join(PUBLISHED_FILES)})"
+        )
     return Path(source)

@@ -27,6 +27,7 @@ from yolact_pl.inference.timing import describe_machine
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.tasks.build import build, build_network, image_size, resize_mode
 from yolact_pl.tasks.missing_data import check_data
+from yolact_pl.tasks.switches import check_switches
 from yolact_pl.tasks.trained import Trained, load_trained
 
 _log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def run(cfg: DictConfig) -> None:
     Raises:
         ValueError: checkpoint or options that can't be used.
     """
-    _check_task(cfg.task)
+    _check_options(cfg)
     trained = None if cfg.checkpoint is None else load_trained(cfg)
     used = cfg if trained is None else trained.cfg
     data = _validation_set(used) if cfg.task.images > 0 else None
@@ -77,7 +78,9 @@ def run(cfg: DictConfig) -> None:
     _log.info("all numbers in %s", output / "benchmark.json")
 
 
-def _check_task(task: DictConfig) -> None:
+def _check_options(cfg: DictConfig) -> None:
+    check_switches(cfg, "half", "task.compile")
+    task = cfg.task
     if task.images < 0 or task.warmup < 0:
         raise ValueError(f"task.images={task.images}, task.warmup={task.warmup}: expected 0 or more")
     sizes = task.batch_sizes

@@ -24,6 +24,7 @@ from yolact_pl.doctor.text_report import finding_table, text_report, verdict
 from yolact_pl.evaluation.report import atomic_file
 from yolact_pl.tasks.build import build
 from yolact_pl.tasks.missing_data import how_to_fetch
+from yolact_pl.tasks.switches import check_switches
 from yolact_pl.tasks.typed_command import typed_command
 
 _log = logging.getLogger(__name__)
@@ -71,9 +72,7 @@ def _check_options(cfg: DictConfig) -> None:
         raise ValueError(f"task.fail_on={cfg.task.fail_on}: expected {', '.join(_FAILING)}")
     if type(cfg.task.examples) is not int or cfg.task.examples < 0:
         raise ValueError(f"task.examples={cfg.task.examples}: expected 0 or more pictures")
-    for key, value in (("fix", cfg.fix), ("task.images", cfg.task.images)):
-        if not isinstance(value, bool):
-            raise ValueError(f"{key}={value}: expected true or false")
+    check_switches(cfg, "fix", "task.images")
 
 
 def _sets(cfg: DictConfig) -> list[SetPaths]:

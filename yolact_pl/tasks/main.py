@@ -5,6 +5,7 @@ Nothing heavy is imported before a task runs, so that help and config printing a
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def config_folder() -> Path:
 
 
 def main() -> None:
-    """Run `cfg.task.run`. A mistake of the user ends in one sentence and exit code 1."""
+    """Run `cfg.task.run`. A mistake of the user ends in one sentence and exit code 1, Ctrl+C in 130."""
     started = False
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
@@ -46,6 +47,9 @@ def main() -> None:
 
     try:
         run()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped\n")
+        raise SystemExit(128 + signal.SIGINT) from None
     except SystemExit as stop:
         if stop.code == 1 and not started:
             from yolact_pl.tasks.suggest import suggestions

@@ -10,6 +10,7 @@ from yolact_pl.inference.outputs import MAX_INDEX
 from yolact_pl.inference.predictor import resolve_device
 from yolact_pl.inference.tiles import tile_overlap
 from yolact_pl.inference.video_writer import CODECS
+from yolact_pl.tasks.switches import check_switches
 
 OF_IMAGES = ("overlay", "json", "masks", "cutouts", "prototypes")
 OF_VIDEO = ("video", "overlay", "json", "masks", "cutouts")
@@ -73,9 +74,7 @@ def _check_save(save: Sequence[str], possible: Sequence[str]) -> None:
 
 
 def _check_kinds(cfg: DictConfig) -> None:
-    for key in SWITCHES:
-        if not isinstance(cfg[key], bool):
-            raise ValueError(f"{key}={cfg[key]}: expected true or false")
+    check_switches(cfg, *SWITCHES)
     for key in NUMBERS:
         if isinstance(cfg[key], bool) or not isinstance(cfg[key], int | float):
             raise ValueError(f"{key}={cfg[key]}: expected a number")

@@ -17,7 +17,7 @@ _MAX_PLACES = 3
 
 
 def suggestions(arguments: list[str], config_folder: Path) -> list[str]:
-    """A line `did you mean ...?` for each override whose group, choice or key does not exist.
+    """A line for each override whose group, choice or key does not exist: what was meant, or what it needs.
 
     Args:
         arguments: the command line without the program's name; options (`-m`, `--cfg`) are passed over.
@@ -28,12 +28,30 @@ def suggestions(arguments: list[str], config_folder: Path) -> list[str]:
     overrides = [override for argument in typed for override in _parse(argument)]
     chosen = [text for override in overrides if (text := _valid_choice(override, groups))]
     keys = _keys(config_folder, chosen)
-    lines = [line for override in overrides for line in _for_override(override, groups, keys)]
+    lines: list[str] = []
+    for override in overrides:
+        if (choice := _choice_that_has(override, groups, keys, chosen, config_folder)) is not None:
+            lines.append(f"{override.input_line}: this key comes with {choice}, which is not chosen")
+        else:
+            lines += _for_override(override, groups, keys)
     for argument in typed:
         if "=" not in argument:
             right = [f"{group}={argument}" for group, choices in groups.items() if argument in choices]
             lines += _line(argument, right)
     return lines
+
+
+def _choice_that_has(
+    override: Override, groups: dict[str, list[str]], keys: list[str], chosen: list[str], folder: Path
+) -> str | None:
+    """`group=choice` of the first choice that brings an unknown key which begins with its group."""
+    name = override.key_or_group
+    group = name.partition(".")[0]
+    if override.is_add() or name in keys or name in groups or group not in groups:
+        return None
+    others = [text for text in chosen if not text.startswith(f"{group}=")]
+    choices = (f"{group}={choice}" for choice in groups[group])
+    return next((choice for choice in choices if name in _keys(folder, [*others, choice])), None)
 
 
 def _for_override(override: Override, groups: dict[str, list[str]], keys: list[str]) -> Iterator[str]:
