@@ -1,6 +1,4 @@
-import importlib.util
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.parity.weights import fill
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.losses.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
 from yolact_pl.losses.matching import match_anchors
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target
-
-WEIGHTS = Path(__file__).parents[1] / "parity" / "weights.py"
 
 
 class RecordedMaskIou(nn.Module):
@@ -22,9 +19,6 @@ class RecordedMaskIou(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        spec = importlib.util.spec_from_file_location("parity_weights", WEIGHTS)
-        recipe = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(recipe)
         channels = [1, 8, 16, 32, 64, 128]
         self.convs = nn.ModuleList([nn.Conv2d(i, o, 3, stride=2) for i, o in pairwise(channels)])
         self.convs.append(nn.Conv2d(128, num_classes, 1))
@@ -32,7 +26,7 @@ class RecordedMaskIou(nn.Module):
         for index, conv in enumerate(self.convs):
             for name, parameter in conv.named_parameters():
                 published = f"maskiou_net.maskiou_net.{2 * index}.{name}"
-                parameter.data = torch.from_numpy(recipe.fill(published, parameter.shape))
+                parameter.data = torch.from_numpy(fill(published, parameter.shape))
                 self.published_names[published] = parameter
 
     def forward(self, masks: Tensor) -> Tensor:

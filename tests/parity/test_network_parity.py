@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from weights import fill, image
 
+from tests.parity.weights import fill, image
 from yolact_pl.checkpoints.released import load_released
 from yolact_pl.geometry.boxes import xyxy_to_cxcywh
 from yolact_pl.models.batch_norm import freeze_batch_norm

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from weights import fill, image
 
+from tests.parity.weights import fill, image
 from yolact_pl.checkpoints.description import build_network
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, rename_table
 from yolact_pl.losses.classification import HardNegativeCrossEntropy

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import compose_config
 
+from tests.tasks.conftest import compose_config
 from yolact_pl.tasks.config_difference import difference
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from processes import Finished, run_py
+
+from tests.tasks.processes import Finished, run_py
 
 pytestmark = pytest.mark.slow
 Run = Callable[..., Any]

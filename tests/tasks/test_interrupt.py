@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from processes import run_command, run_py
 
+from tests.tasks.processes import run_command, run_py
 from yolact_pl.module import YolactModule
 
 Run = Callable[..., Any]

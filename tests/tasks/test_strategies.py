@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import compose_config
-from processes import ROOT, TINY, run_command, run_py
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from torch import nn
 
+from tests.tasks.conftest import compose_config
+from tests.tasks.processes import ROOT, TINY, run_command, run_py
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.tasks.sync_batch_norm import SyncTrainedBatchNorm
 from yolact_pl.tasks.trainer import build_trainer

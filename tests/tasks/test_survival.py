@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-from processes import Finished, run_py
 
+from tests.tasks.processes import Finished, run_py
 from yolact_pl.callbacks import checkpoint_file
 from yolact_pl.data import loader
 from yolact_pl.data.loader import prepare_worker
