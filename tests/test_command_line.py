@@ -72,7 +72,7 @@ MISTYPED = {
     "backbone=r50x": "backbone=r50",
     "experiment=yolact_bas": "experiment=yolact_base",
     "task=evaluate": "task=eval",
-    "model=yolact++": "model=yolact",
+    "model=yolact++": "model=yolact_plus",
     "modle=yolact": "model=yolact",
     "model.network.chanels=64": "model.network.channels=64",
     "model.network.nms=exact": "model.postprocess.nms=exact",

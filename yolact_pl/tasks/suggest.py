@@ -69,7 +69,8 @@ def _for_override(override: Override, groups: dict[str, list[str]], keys: list[s
         if choice == "None" and name != "experiment":
             yield f"{name}=null: a group needs one of its choices: {', '.join(groups[name])}"
         elif choice not in groups[name] and choice != "None":
-            nearest = difflib.get_close_matches(choice, groups[name], n=1, cutoff=0.4)
+            spelled = choice.replace("++", "_plus")  # as files of that name are
+            nearest = difflib.get_close_matches(spelled, groups[name], n=1, cutoff=0.4)
             yield from _line(f"{name}={choice}", [f"{name}={right}" for right in nearest])
 
 

@@ -24,6 +24,13 @@ from yolact_pl.tasks.sharding import ShardedStrategy
 from yolact_pl.tasks.spawned import SpawnedLog
 from yolact_pl.tasks.sync_batch_norm import SyncTrainedBatchNorm
 
+NEEDLESS_WARNINGS = (
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # its own affair
+    r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen batch norm
+    r"The number of training batches \(\d+\) is smaller than the logging interval",  # which counts all epochs
+)
+"""Of Lightning, where all is as it should be."""
+
 
 def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any) -> Trainer:
     """The Trainer of `cfg.trainer` with the loggers of `cfg.logger`.
@@ -37,7 +44,8 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         ValueError: settings that do not go together, or a logger whose package is not installed.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no greetings and tips
-    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated")  # its own affair
+    for needless in NEEDLESS_WARNINGS:
+        warnings.filterwarnings("ignore", needless)
     check_accelerator(cfg.trainer.accelerator)
     _check_intervals(cfg)
     strategy = _strategy(cfg)
