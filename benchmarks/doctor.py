@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 import pycocotools.mask as mask_api
+from alternating import print_figures
 
 SIZES = [(480, 640), (427, 640), (640, 480), (640, 427)]
 CLASSES = 80
 CHECK = """
-import resource, sys, time
+import json, resource, sys, time
 from pathlib import Path
 from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.examination import examine
@@ -33,14 +34,16 @@ start, cpu = time.perf_counter(), time.process_time()
 examination = examine([SetPaths("train", Path(sys.argv[1]), None)], opened=None)
 seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
 statistics = examination.sets[0].statistics
-print(f"{statistics.images} images, {statistics.instances} instances, {statistics.crowds} crowd regions")
-for kind, counts in count_kinds(examination.findings).items():
-    print(f"  {kind.slug}: {sum(counts.values())}")
+found = [f"{sum(counts.values())} {kind.slug}" for kind, counts in count_kinds(examination.findings).items()]
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(f"whole check: {seconds:.1f} s ({cpu:.1f} s of CPU), at most {memory:.2f} GiB of memory")
+print(json.dumps({
+    "whole check": f"{seconds:.0f} s ({cpu:.0f} s of CPU), {memory:.2f} GiB at most",
+    "it saw": f"{statistics.images} images, {statistics.instances} objects, {statistics.crowds} crowds",
+    "it found": ", ".join(found) or "nothing",
+}))
 """
 QUICK_CHECK = """
-import resource, sys, time
+import json, sys, time
 from pathlib import Path
 from yolact_pl.data.annotations import read_annotations
 from yolact_pl.doctor.quick import quick_check
@@ -49,8 +52,7 @@ annotations = read_annotations(sys.argv[1])
 read = time.process_time()
 quick_check([(annotations, Path())])
 seconds = time.process_time() - read
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(f"quick check: {seconds:.1f} s of CPU, reading before it {read - start:.1f} s; {memory:.2f} GiB")
+print(json.dumps({"quick check": f"{seconds:.1f} s of CPU, after {read - start:.1f} s for reading"}))
 """
 
 
@@ -126,10 +128,13 @@ def main() -> None:
             start = time.perf_counter()
             write_large_json(path, arguments.images, arguments.annotations, arguments.crowds)
             seconds = time.perf_counter() - start
-            print(f"wrote {path.stat().st_size / 1e6:.0f} MB in {seconds:.0f} s", flush=True)
+            print(f"wrote {path.stat().st_size / 1e6:.0f} MB in {seconds:.0f} s\n", flush=True)
         if arguments.write is None:
+            figures: dict[str, str] = {}
             for code in (CHECK, QUICK_CHECK):
-                subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+                command = [sys.executable, "-c", code, str(path)]
+                figures |= json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+            print_figures(figures)
 
 
 if __name__ == "__main__":

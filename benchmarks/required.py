@@ -200,6 +200,13 @@ REQUIRED: list[Required | RequiredFigure] = [
         bounds="parsing the json, and one core",
     ),
     RequiredFigure(
+        name="the whole data check of as many, images not opened",
+        script="doctor",
+        figure="whole check",
+        goal="below 60 s and 4 GiB",
+        bounds="parsing the json, and the crowds' run lengths",
+    ),
+    RequiredFigure(
         name="growth of a data worker over 2,000 samples",
         script="data_memory",
         figure="growth of a worker",

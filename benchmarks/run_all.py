@@ -32,6 +32,7 @@ SCRIPTS: dict[str, str] = {
     "data_transforms": "--repeats 2",
     "reduced_decoding": "--repeats 1",
     "data_memory": "--count 500 --samples 128",
+    "doctor": "--images 500 --annotations 3000 --crowds 20",
     "postprocess": "--repeats 1",
     "evaluation": "--images 40 --compared 10 --repeats 1",
     "end_to_end": "--repeats 1",
