@@ -20,7 +20,8 @@ def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: Tensor, *, add: Tensor |
         conv: a convolution.
         norm: batch norm, or nothing where the convolution has taken it up.
         x: [B, I, H, W].
-        add: [B, O, h, w], the shortcut of a residual block; it stays as it is.
+        add: [B, O, h, w], the shortcut of a residual block. Where packed convolutions predict, the result
+            takes its memory.
     """
     if isinstance(norm, nn.Identity) and isinstance(conv, PackedConv2d):
         return conv(x, add=add, relu=True)

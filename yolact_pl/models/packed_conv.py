@@ -36,7 +36,7 @@ class PackedConv2d(nn.Module):
 
         Args:
             x: the input.
-            add: of the shape of the result, which it is added to.
+            add: of the shape of the result, which it is added to. The result may take its memory.
             relu: take the ReLU of the sum.
         """
         weight = self._packed_weight(x) if _is_plain_prediction(x) else None
@@ -139,4 +139,6 @@ def _convolve(
     if add is None:
         return function(x, *convolution, "relu" if relu else "none", [], "")
     add = add.contiguous(memory_format=torch.channels_last)
-    return function.binary(x, add, *convolution, "add", 1.0, "relu" if relu else None, [], "")
+    # Into the memory of what is added: of a large map, another one would have to be fetched.
+    function = torch.ops.mkldnn._convolution_pointwise_
+    return function.binary(add, x, *convolution, "add", 1.0, "relu" if relu else None, [], "")

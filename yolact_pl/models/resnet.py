@@ -45,7 +45,7 @@ class BasicBlock(nn.Module):
         self.downsample = _projection(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, in_channels, H, W] to [B, width, H / stride, W / stride]."""
+        """[B, in_channels, H, W] to [B, width, H / stride, W / stride]; prediction may change the input."""
         shortcut = _shortcut(self.downsample, x)
         out = conv_norm_relu(self.conv1, self.bn1, x)
         return conv_norm_relu(self.conv2, self.bn2, out, add=shortcut)
@@ -67,7 +67,7 @@ class Bottleneck(nn.Module):
         self.downsample = _projection(in_channels, width * self.expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, in_channels, H, W] to [B, 4 x width, H / stride, W / stride]."""
+        """[B, in_channels, H, W] to [B, 4 x width, H / stride, W / stride], else as `BasicBlock.forward`."""
         shortcut = _shortcut(self.downsample, x)
         out = conv_norm_relu(self.conv1, self.bn1, x)
         out = conv_norm_relu(self.conv2, self.bn2, out)
@@ -130,6 +130,7 @@ class ResNet(Backbone):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Normalised images [B, 3, H, W] to (C3, C4, C5)."""
         c2 = self.layer1(self.maxpool(conv_norm_relu(self.conv1, self.bn1, x)))
+        # Each of these stages begins with a projection: its blocks write over nothing that is given away.
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
         return c3, c4, self.layer4(c4)
