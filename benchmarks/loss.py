@@ -35,7 +35,7 @@ def matching(generator: torch.Generator, octaves: int, repeats: int, device: str
             "published formulation": lambda: plain_match(anchors, target),
             "this project": lambda: match_anchors(anchors, [target]),
         },
-        repeats=repeats,
+        repeats=5 * repeats,
         device=device,
     )
 
