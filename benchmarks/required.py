@@ -58,7 +58,7 @@ REQUIRED: list[Required | RequiredFigure] = [
         stage="match 50 objects to 19",
         goal="8x",
         least_ratio=8,
-        bounds="the table of IoUs, 50 x 19,248",
+        bounds="some sixty small steps, each waking a thread",
     ),
     Required(
         name="matching 50 objects to 57,744 anchors",

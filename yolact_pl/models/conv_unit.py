@@ -34,16 +34,17 @@ def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: Tensor, *, add: Tensor |
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(conv(x))`.
+    """`norm(conv(x))` of a convolution without bias.
 
     Batch norm with running statistics is a factor and a summand for each channel. They become part of the
     weights, which are few, so that no pass over the map is made, and none over its gradient.
     """
     if type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d or norm.training:
         return norm(conv(x))
+    assert conv.bias is None, "batch norm would take it away again"
     assert norm.running_mean is not None
     assert norm.running_var is not None
     factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
     bias = norm.bias - norm.running_mean * factor
     weight = conv.weight * factor.view(-1, 1, 1, 1)
-    return F.conv2d(x, weight, bias, conv.stride, conv.padding)
+    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
