@@ -25,15 +25,16 @@ NUM_OBJECTS = (3, 5, 7, 9, 10, 12, 15, 20)  # of the images of a batch
 def matching(generator: torch.Generator, octaves: int, repeats: int, device: str) -> list[Row]:
     """50 objects of one image."""
     anchors = make_anchors(octaves).to(device)
-    target = moved(full_size_target(generator, 50), device)
-    matches, (labels, objects) = match_anchors(anchors, [target]), plain_match(anchors, target)
-    assert torch.equal(matches.labels[0], labels), "the two ways disagree"
-    assert torch.equal(matches.objects, objects[labels > 0]), "the two ways disagree"
+    own = full_size_target(generator, 50)  # on the CPU, where this project matches
+    target = moved(own, device)
+    matches, (labels, objects) = match_anchors(anchors, [own]), plain_match(anchors, target)
+    assert torch.equal(matches.labels[0], labels.cpu()), "the two ways disagree"
+    assert torch.equal(matches.objects, objects[labels > 0].cpu()), "the two ways disagree"
     return compare(
         f"match 50 objects to {len(anchors):,} anchors",
         {
             "published formulation": lambda: plain_match(anchors, target),
-            "this project": lambda: match_anchors(anchors, [target]),
+            "this project": lambda: match_anchors(anchors, [own]),
         },
         repeats=5 * repeats,
         device=device,
@@ -43,8 +44,9 @@ def matching(generator: torch.Generator, octaves: int, repeats: int, device: str
 def loss(generator: torch.Generator, repeats: int, device: str) -> list[Row]:
     """The loss of 8 images, alone and with the way back to the predictions."""
     module = YolactLoss(HardNegativeCrossEntropy())
-    targets = [moved(full_size_target(generator, n), device) for n in NUM_OBJECTS]
+    targets = [full_size_target(generator, n) for n in NUM_OBJECTS]
     small = [small_target(target) for target in targets]
+    targets = [moved(target, device) for target in targets]
     plain = make_predictions(generator, len(targets), make_anchors())
     plain = leaves(plain, device, torch.contiguous_format)
     own = leaves(plain, device, torch.channels_last)

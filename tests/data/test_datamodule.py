@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.accelerators import Accelerator, CPUAccelerator, CUDAAccelerator, MPSAccelerator
 from torch.utils.data import DataLoader
 
+from tests.fake_gpu import FakeGpu
 from yolact_pl.data.annotations import DataError
 from yolact_pl.data.datamodule import CocoDataModule, default_workers
 from yolact_pl.data.transforms import NoAugmentation
@@ -60,6 +61,16 @@ def test_batches_and_types(tiny_coco: Write) -> None:
     assert [len(images) for images, _ in batches] == [2, 1]
     assert batches[0][0].dtype == torch.float32
     assert batches[0][1] == [{"image_id": 10, "size": (40, 60)}, {"image_id": 20, "size": (50, 30)}]
+
+
+def test_targets_stay_on_the_cpu_where_they_are_matched(tiny_coco: Write) -> None:
+    files = tiny_coco()
+    batch = next(iter(data_module(files, files).train_dataloader()))
+    with FakeGpu():
+        images, targets = data_module(files, files).transfer_batch_to_device(batch, torch.device("cuda"), 0)
+    assert images.device.type == "cuda"
+    assert images.shape == batch[0].shape
+    assert targets is batch[1]
 
 
 def test_ranks_share_validation_and_training(tiny_coco: Write) -> None:

@@ -3,7 +3,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.losses.mask import Positives, limit_positives, mask_iou_loss, mask_loss
+from yolact_pl.geometry.masks import crop_windows
+from yolact_pl.losses import mask as mask_module
+from yolact_pl.losses.mask import (
+    Positives,
+    limit_positives,
+    mask_iou_loss,
+    mask_loss,
+    terms_by_image,
+    terms_by_object,
+)
 
 SIZE = (20, 26)
 
@@ -65,6 +74,19 @@ def test_masks_with_partly_covered_pixels():
     torch.testing.assert_close(mask_loss(prototypes, positives, masks.float(), boxes), given)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("pixels_at_once", [1, 3 * SIZE[0] * SIZE[1], 1 << 22])
+def test_a_gpu_goes_image_by_image_to_the_same_end(seed, pixels_at_once, monkeypatch):
+    monkeypatch.setattr(mask_module, "PIXELS_AT_ONCE", pixels_at_once)
+    prototypes, positives, masks, boxes = make_case(seed)
+    boxes[0] = torch.tensor([100.0, 100, 110, 120])  # outside of the image
+    windows = crop_windows(boxes, SIZE).ceil().long()
+    positives = positives._replace(coefficients=positives.coefficients.detach() * 50)  # past the limit of 100
+    for truth in (masks, torch.randint(5, masks.shape) / 4):
+        arguments = (prototypes.detach(), positives, truth, positives.weights, windows)
+        torch.testing.assert_close(terms_by_image(*arguments), terms_by_object(*arguments))
+
+
 def test_mask_loss_of_box_outside_the_image():
     prototypes, positives, masks, boxes = make_case()
     boxes[0] = torch.tensor([100.0, 100, 110, 120])
@@ -118,13 +140,10 @@ class LinearIou(nn.Module):
 
 def test_mask_iou_loss_looks_at_the_class_of_large_objects():
     prototypes, positives, masks, boxes = make_case()
-    masks[1] = False
-    masks[1, :5, :5] = True  # 25 pixels are too few, 26 are enough
-    masks[4] = False
-    masks[4, :2, :13] = True
     labels = torch.tensor([5, 0, 3, 1, 2])
     network = LinearIou()
-    loss = mask_iou_loss(network, prototypes, positives, masks, boxes, labels, min_area=25)
+    large = torch.tensor([True, False, True, True, True])
+    loss = mask_iou_loss(network, prototypes, positives, masks, boxes, labels, large)
     expected = torch.zeros(())
     for coefficients, image, row, _ in zip(*positives, strict=True):
         if row == 1:
@@ -137,7 +156,7 @@ def test_mask_iou_loss_looks_at_the_class_of_large_objects():
         expected = expected + torch.where(difference < 1, difference**2 / 2, difference - 0.5)
     torch.testing.assert_close(loss, expected.double(), check_dtype=False, rtol=1e-6, atol=0)
     shares = 0.25 + 0.5 * masks  # the IoU is that of pixels covered by more than half
-    given = mask_iou_loss(network, prototypes, positives, shares, boxes, labels, min_area=25)
+    given = mask_iou_loss(network, prototypes, positives, shares, boxes, labels, large)
     torch.testing.assert_close(given, loss)
     for leaf in (prototypes, positives.coefficients, network.weight):
         assert torch.autograd.grad(loss, leaf, retain_graph=True)[0].abs().sum() > 0
@@ -147,7 +166,8 @@ def test_mask_iou_network_has_a_gradient_without_masks():
     prototypes, positives, masks, boxes = make_case()
     network = LinearIou()
     labels = torch.zeros(5, dtype=torch.int64)
-    loss = mask_iou_loss(network, prototypes, positives, masks, boxes, labels, min_area=1e6)
+    large = torch.zeros(5, dtype=torch.bool)
+    loss = mask_iou_loss(network, prototypes, positives, masks, boxes, labels, large)
     loss.backward()
     assert loss.item() == 0
     assert network.weight.grad.item() == 0

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from yolact_pl.geometry.boxes import box_iou
-from yolact_pl.losses import matching
-from yolact_pl.losses.matching import best_iou, match_anchors
+from yolact_pl.losses import anchor_groups, matching
+from yolact_pl.losses.matching import match_anchors
 from yolact_pl.structures import Target
 
 
@@ -65,11 +65,12 @@ def match_slowly(anchors: Tensor, target: Target) -> tuple[Tensor, Tensor]:
     seed=st.integers(0, 2**31),
     counts=st.lists(st.integers(0, 9), min_size=1, max_size=3),
     whole=st.booleans(),
-    block=st.sampled_from([1, 500, 2**18]),
+    at_once=st.sampled_from([1, 7, 2**16]),
+    num_anchors=st.sampled_from([150, 64, 40]),
 )
-def test_matching_is_the_procedure_done_one_by_one(seed, counts, whole, block):
+def test_matching_is_the_procedure_done_one_by_one(seed, counts, whole, at_once, num_anchors):
     generator = torch.Generator().manual_seed(seed)
-    anchors = random_boxes(150, generator, whole=whole)
+    anchors = random_boxes(num_anchors, generator, whole=whole)
     targets = [
         make_target(
             random_boxes(n, generator, whole=whole),
@@ -79,7 +80,8 @@ def test_matching_is_the_procedure_done_one_by_one(seed, counts, whole, block):
         for n in counts
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(matching, "PAIRS_PER_BLOCK", block)
+        patch.setattr(anchor_groups, "BOUNDS_AT_ONCE", at_once)
+        patch.setattr(matching, "REFUSED_AT_ONCE", at_once)
         matches = match_anchors(anchors, targets)
     start = 0
     for image, target in enumerate(targets):
@@ -108,17 +110,6 @@ def test_equal_objects_keep_an_anchor_each():
     matches = match_anchors(anchors, [make_target(torch.tensor([[0.0, 0, 10, 10]] * 3))])
     assert sorted(matches.objects.tolist()) == [0, 1, 2]
     assert (matches.labels > 0).all()
-
-
-def test_best_iou_agrees_with_the_plain_iou(monkeypatch):
-    monkeypatch.setattr(matching, "PAIRS_PER_BLOCK", 700)
-    generator = torch.Generator().manual_seed(3)
-    boxes, anchors = random_boxes(11, generator, whole=False), random_boxes(333, generator, whole=False)
-    iou = box_iou(boxes, anchors)
-    of_anchors, of_boxes, best = best_iou(boxes, anchors)
-    assert torch.equal(of_anchors, iou.amax(0))
-    assert torch.equal(of_boxes, iou.amax(1))
-    assert torch.equal(best, iou.argmax(1))
 
 
 def test_more_objects_than_anchors_is_an_error():

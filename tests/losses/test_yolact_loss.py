@@ -220,6 +220,26 @@ def test_terms_are_weighted():
         assert term.item() > 0
 
 
+def test_masks_of_25_pixels_are_too_small_for_the_mask_iou_network():
+    predictions = make_predictions(1)
+    seen = []
+
+    def mask_iou(masks: Tensor) -> Tensor:
+        seen.append(len(masks))
+        return network(masks)
+
+    network = SmallMaskIou()
+    stand_in = nn.Module()
+    stand_in.forward, stand_in.parameters = mask_iou, network.parameters
+    for pixels in (25, 26):
+        masks = torch.zeros(1, 16 * 24, dtype=torch.bool)
+        masks[:, :pixels] = True
+        target = {**make_target([10, 10, 60, 50]), "masks": masks.view(1, 16, 24)}
+        YolactLoss(HardNegativeCrossEntropy(), min_mask_area=25)(predictions, [target], stand_in)
+    assert seen[0] == 0
+    assert seen[1] > 0
+
+
 def test_half_precision_is_computed_in_float32():
     predictions = make_predictions(2)
     halved = predictions._replace(

@@ -1,5 +1,8 @@
 """The network through torch.compile: in one graph, and compiled once for equal shapes."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
@@ -7,7 +10,7 @@ from torch._dynamo.testing import CompileCounter
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.inference import inference_copy
 from yolact_pl.models.resnet import ResNet
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.yolact import Maps, Yolact
 
 
 def tiny(*, deformable: bool) -> Yolact:
@@ -17,11 +20,18 @@ def tiny(*, deformable: bool) -> Yolact:
     return Yolact(backbone, anchors, num_classes=3, channels=16, num_prototypes=4, mask_iou=deformable)
 
 
-def compiled_graphs(network: Yolact) -> int:
-    """How many graphs three batches of one shape need; what breaks a graph is an error."""
+def compiled_graphs(network: Yolact, *, itself: bool) -> int:
+    """How many graphs three batches of one shape need; what breaks a graph is an error.
+
+    Args:
+        network: it is compiled by its own `compile` or from outside.
+        itself: see there.
+    """
     torch._dynamo.reset()
     counter = CompileCounter()
-    compiled = torch.compile(network, backend=counter, fullgraph=True, dynamic=False)
+    if itself:
+        network.compile(backend=counter, fullgraph=True, dynamic=False)
+    compiled = network if itself else torch.compile(network, backend=counter, fullgraph=True, dynamic=False)
     for _ in range(3):
         images = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
         found = compiled(images)
@@ -31,13 +41,70 @@ def compiled_graphs(network: Yolact) -> int:
 
 @pytest.mark.parametrize("deformable", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_is_one_graph(deformable: bool, training: bool) -> None:
+@pytest.mark.parametrize("itself", [False, True])
+def test_is_one_graph(deformable: bool, training: bool, itself: bool) -> None:
     network = tiny(deformable=deformable).train(training)
     with torch.set_grad_enabled(training):
-        assert compiled_graphs(network) == 1
+        assert compiled_graphs(network, itself=itself) == 1
 
 
 @pytest.mark.parametrize("deformable", [False, True])
 def test_copy_for_prediction_is_one_graph(deformable: bool) -> None:
     with torch.inference_mode():
-        assert compiled_graphs(inference_copy(tiny(deformable=deformable).eval())) == 1
+        copied = inference_copy(tiny(deformable=deformable).eval())
+        assert compiled_graphs(copied, itself=False) == 1
+        assert compiled_graphs(copied, itself=True) == 1
+
+
+@pytest.mark.parametrize("mode", [None, "reduce-overhead"])
+@pytest.mark.parametrize("training", [False, True])
+def test_compiled_network_says_the_same(mode: str | None, training: bool) -> None:
+    torch._dynamo.reset()
+    network = tiny(deformable=False).train(training)
+    batches = [torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8) for _ in range(2)]
+    with torch.set_grad_enabled(training):
+        expected = [network(batch) for batch in batches]
+        network.compile(backend="aot_eager") if mode is None else network.compile(mode=mode)
+        found = [network(batch) for batch in batches]
+    for given, wanted in zip(found, expected, strict=True):
+        assert given.anchors is wanted.anchors  # of which the loss works things out once
+        for a, b in zip(given[:4], wanted[:4], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+class Reused:
+    """Stands for torch's CUDA graphs: every call gives the same memory, written anew."""
+
+    def __init__(self) -> None:
+        self.maps: Maps | None = None
+
+    def __call__(self, network: Yolact, images: torch.Tensor) -> Maps:
+        maps = Yolact._maps(network, images)
+        if self.maps is None:
+            self.maps = maps
+        for own, new in zip(self.maps, maps, strict=True):
+            if isinstance(own, torch.Tensor):
+                own.copy_(new)
+        return self.maps
+
+
+def test_what_a_cuda_graph_said_outlives_the_next_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = tiny(deformable=False).eval()
+    monkeypatch.setattr(torch, "compile", lambda *args, **options: Reused())
+    first, second = (torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8) for _ in range(2))
+    with torch.no_grad():
+        expected = network(first)
+        network.compile(mode="reduce-overhead")
+        found = network(first)
+        network(second)
+    for a, b in zip(found[:5], expected[:5], strict=True):
+        assert torch.equal(a, b)
+
+
+def test_copies_are_not_compiled() -> None:
+    network = tiny(deformable=False)
+    network.compile(backend="eager")
+    for copied in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert copied._compiled is None
+        assert network._compiled is not None
+        assert [*copied.state_dict()] == [*network.state_dict()]

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.protonet import ProtoNet
+from yolact_pl.models.yolact import Yolact
 from yolact_pl.module import YolactModule
 from yolact_pl.sweeps.trial import StudyAddress
 from yolact_pl.tasks import tuning
@@ -121,23 +122,30 @@ def test_precision(
     assert logged(tmp_path / "run") == pytest.approx(logged(tmp_path / "full"), rel=0.02)
 
 
+@pytest.mark.parametrize(("setting", "mode"), [("true", None), ("reduce-overhead", "reduce-overhead")])
 def test_compiled_network_trains_as_the_plain_one(
-    run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, mode: str | None
 ) -> None:
     """With a backend that only counts: what C++ compilers make of it is torch's affair, and takes minutes."""
     graphs: list[Any] = []
-    original = nn.Module.compile
+    modes: list[str | None] = []
+    original = Yolact.compile
 
     def counting(graph: torch.fx.GraphModule, inputs: Any) -> Any:
         graphs.append(len(list(graph.graph.nodes)))
         return graph.forward
 
-    monkeypatch.setattr(nn.Module, "compile", lambda self: original(self, backend=counting))
+    def compile_by_counting(network: Yolact, mode: str | None) -> None:
+        modes.append(mode)
+        original(network, backend=counting)
+
+    monkeypatch.setattr(Yolact, "compile", compile_by_counting)
     options = ["schedule.max_steps=2", "trainer.val_check_interval=2"]
     run_task(tmp_path / "plain", *options)
     assert not graphs
-    run_task(tmp_path / "compiled", *options, "compile=true")
+    run_task(tmp_path / "compiled", *options, f"compile={setting}")
     assert sum(graphs) > 100
+    assert modes == [mode]
     assert logged(tmp_path / "compiled") == pytest.approx(logged(tmp_path / "plain"), rel=1e-4)
     a, b = (checkpoint(tmp_path / name)["state_dict"] for name in ("plain", "compiled"))
     assert same(a, b, 1e-4)
@@ -206,7 +214,7 @@ def test_accumulated_batches_count_into_the_total_batch(
         ("trainer.accumulate_grad_batches=many", "1 or more"),
         ("trainer.val_check_interval=0", "steps, 1 or more, or null"),
         ("seed=abc", "a whole number"),
-        ("compile=maybe", "true or false"),
+        ("compile=maybe", "true, false or reduce-overhead"),
         ("channels_last=1", "true or false"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.accelerators.cpu import CPUAccelerator
 from pytorch_lightning.accelerators.mps import MPSAccelerator
@@ -190,6 +191,11 @@ class CocoDataModule(LightningDataModule):
         rank, world_size = self._rank()
         sampler = ShareSampler(self.val_size, rank=rank, world_size=world_size)
         return ImageLoader(self._val_set(), sampler=sampler, **self._loader_options())
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Images only: the loss wants the targets on the CPU, and takes from there what a GPU needs."""
+        images, targets = batch
+        return super().transfer_batch_to_device(images, device, dataloader_idx), targets
 
     def _train_set(self) -> TrainDataset:
         if self._train is None:

@@ -31,7 +31,8 @@ class BenchmarkReport(TypedDict):
     num_classes: int
     score_threshold: float
     half: bool
-    compiled: bool
+    compiled: bool | str
+    """Or the mode of torch.compile."""
     images: str
     detections: list[int]
     """Of each image."""
@@ -67,11 +68,17 @@ def _subject(report: BenchmarkReport) -> str:
     words = [
         f"{report['name']} at {height}x{width}, {report['num_classes']} classes, "
         f"{report['checkpoint'] or 'untrained'}",
-        f"{'16 bits' if report['half'] else '32 bits'}{', compiled' if report['compiled'] else ''}",
+        f"{'16 bits' if report['half'] else '32 bits'}{_compiled(report['compiled'])}",
         f"{machine['device']}: {machine['gpu'] or machine['cpu']}",
         f"{machine['threads']} CPU threads, torch {machine['torch']}",
     ]
     return "\n".join(words)
+
+
+def _compiled(setting: bool | str) -> str:
+    if not setting:
+        return ""
+    return ", compiled" if setting is True else f", compiled ({setting})"
 
 
 def _images(report: BenchmarkReport) -> str:

@@ -1,5 +1,7 @@
 """The loss of YOLACT and YOLACT++ as named terms."""
 
+from typing import Literal
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
@@ -7,10 +9,12 @@ from torch import Tensor, nn
 
 from yolact_pl.geometry.boxes import encode_boxes, scale_boxes
 from yolact_pl.geometry.masks import resize_masks
+from yolact_pl.losses.anchor_groups import group_anchors
 from yolact_pl.losses.mask import Positives, limit_positives, mask_iou_loss, mask_loss
 from yolact_pl.losses.matching import Matches, match_anchors
 from yolact_pl.losses.precision import at_least_float32
 from yolact_pl.losses.semantic import semantic_loss
+from yolact_pl.losses.transfer import to_device
 from yolact_pl.structures import Predictions, Target
 
 
@@ -71,15 +75,19 @@ class YolactLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """The terms, each a scalar with a graph, also for images without objects; in float32 or longer.
 
+        A GPU that predicts is never waited for if the targets are on the CPU.
+
         Args:
             predictions: of B images.
-            targets: of the same images, boxes in the unit of the anchors, masks at any resolution.
+            targets: of the same images, boxes in the unit of the anchors, masks at any resolution; on the CPU
+                (or anywhere, but then they are fetched from there).
             mask_iou: the network of YOLACT++ that predicts the IoU of masks; adds the term `mask_iou`.
 
         Returns:
             `box`, `class`, `mask`; `semantic` if there are its logits; `mask_iou` if its network is given.
         """
-        with torch.autocast(predictions.anchors.device.type, enabled=False):
+        device = predictions.class_logits.device
+        with torch.autocast(device.type, enabled=False):
             matches = match_anchors(
                 predictions.anchors,
                 targets,
@@ -87,12 +95,11 @@ class YolactLoss(nn.Module):
                 negative_iou=self.negative_iou,
                 crowd_iou=self.crowd_iou,
             )
-            num_positives, num_images = _per_process(
-                sum(matches.counts), len(targets), device=predictions.anchors.device
-            )
+            on_device = matches.to(device)
+            num_positives, num_images = _per_process(sum(matches.counts), len(targets), device=device)
             sums = {
-                "box": _box_loss(predictions, targets, matches),
-                "class": self.classification(predictions.class_logits, matches),
+                "box": _box_loss(predictions, targets, matches, on_device),
+                "class": self.classification(predictions.class_logits, on_device),
                 **self._mask_terms(predictions, targets, matches, mask_iou),
             }
             terms = {name: self.weights[name] * total / num_positives for name, total in sums.items()}
@@ -110,39 +117,50 @@ class YolactLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """The sums of `mask` and, with its network, `mask_iou`."""
         prototypes = at_least_float32(predictions.prototypes)
-        h, w = prototypes.shape[-2:]
+        device, (h, w) = prototypes.device, prototypes.shape[-2:]
         height, width = predictions.image_size
-        boxes = scale_boxes(_joined_boxes(targets, predictions), x=w / width, y=h / height)
-        masks = torch.cat([_prototype_masks(target["masks"], (h, w)) for target in targets])
-        kept, weights = limit_positives(matches.counts, max_masks=self.max_masks, device=boxes.device)
-        image, anchor = matches.image[kept], matches.anchor[kept]
+        boxes = scale_boxes(_joined(targets, "boxes").float(), x=w / width, y=h / height)
+        own = [_prototype_masks(target["masks"], (h, w)) for target in targets]
+        masks = torch.cat([to_device(part, device) for part in own])
+        kept, weights = limit_positives(matches.counts, max_masks=self.max_masks)
+        image, anchor = to_device(torch.stack((matches.image[kept], matches.anchor[kept])), device)
         coefficients = at_least_float32(predictions.coefficients[image, anchor])
-        positives = Positives(coefficients, image, matches.objects[kept], weights)
+        positives = Positives(coefficients, matches.image[kept], matches.objects[kept], weights)
         sums = {"mask": mask_loss(prototypes, positives, masks, boxes)}
         if mask_iou is not None:
-            labels = torch.cat([target["labels"] for target in targets])
+            area = torch.cat([(part > 0.5).flatten(1).sum(1) for part in own]).cpu()
             sums["mask_iou"] = mask_iou_loss(
-                mask_iou, prototypes, positives, masks, boxes, labels, min_area=self.min_mask_area
+                mask_iou,
+                prototypes,
+                positives,
+                masks,
+                boxes,
+                _joined(targets, "labels"),
+                area > self.min_mask_area,
             )
         return sums
 
 
-def _box_loss(predictions: Predictions, targets: list[Target], matches: Matches) -> Tensor:
+def _box_loss(
+    predictions: Predictions, targets: list[Target], matches: Matches, on_device: Matches
+) -> Tensor:
     """Smooth L1 between predicted and encoded boxes, summed over the positive anchors."""
-    boxes = _joined_boxes(targets, predictions)[matches.objects]
-    truth = encode_boxes(boxes, predictions.anchors[matches.anchor].float())
-    deltas = predictions.box_deltas[matches.image, matches.anchor]
-    return F.smooth_l1_loss(at_least_float32(deltas), truth, reduction="sum")
+    boxes = _joined(targets, "boxes").float()[matches.objects]
+    truth = encode_boxes(boxes, group_anchors(predictions.anchors).anchors[matches.anchor])
+    deltas = at_least_float32(predictions.box_deltas[on_device.image, on_device.anchor])
+    return F.smooth_l1_loss(deltas, to_device(truth, deltas.device), reduction="sum")
 
 
 def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
     """`semantic_loss` of all objects but crowd regions."""
-    size = (semantic_logits.shape[-2], semantic_logits.shape[-1])
-    masks = torch.cat([resize_masks(t.get("semantic_masks", t["masks"]), size) for t in targets])
-    image = torch.cat([torch.full_like(target["labels"], image) for image, target in enumerate(targets)])
-    objects = ~torch.cat([target["iscrowd"] for target in targets])
-    labels = torch.cat([target["labels"] for target in targets])
-    return semantic_loss(semantic_logits, masks & objects[:, None, None], image, labels)
+    size, device = (semantic_logits.shape[-2], semantic_logits.shape[-1]), semantic_logits.device
+    masks = torch.cat(
+        [resize_masks(to_device(t.get("semantic_masks", t["masks"]), device), size) for t in targets]
+    )
+    image = torch.arange(len(targets)).repeat_interleave(torch.tensor([len(t["labels"]) for t in targets]))
+    places = torch.stack((image, _joined(targets, "labels"), ~_joined(targets, "iscrowd")))
+    image, labels, objects = to_device(places, device)
+    return semantic_loss(semantic_logits, masks & objects.bool()[:, None, None], image, labels)
 
 
 def _prototype_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
@@ -151,9 +169,9 @@ def _prototype_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
     return masks if soft else resize_masks(masks, size)
 
 
-def _joined_boxes(targets: list[Target], predictions: Predictions) -> Tensor:
-    """[N, 4] float32 boxes of all targets, in the rows that `Matches.objects` counts."""
-    return torch.cat([target["boxes"] for target in targets]).to(predictions.anchors.device, torch.float32)
+def _joined(targets: list[Target], key: Literal["boxes", "labels", "iscrowd"]) -> Tensor:
+    """The rows of all targets, as `Matches.objects` counts them, on the CPU."""
+    return torch.cat([target[key] for target in targets]).cpu()
 
 
 def _per_process(num_positives: int, num_images: int, *, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,8 @@
 """The whole network."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +13,23 @@ from yolact_pl.models.head import PredictionHead
 from yolact_pl.models.mask_iou import MaskIouNet
 from yolact_pl.models.protonet import ProtoNet
 from yolact_pl.structures import Predictions
+
+
+class Maps(NamedTuple):
+    """All that is computed from the pixels of a batch: see `Predictions`."""
+
+    class_logits: Tensor
+    box_deltas: Tensor
+    coefficients: Tensor
+    prototypes: Tensor
+    semantic_logits: Tensor | None
+    level_sizes: list[tuple[int, int]]
+    """(height, width) of each pyramid level."""
+
+    def clone(self) -> "Maps":
+        """The same in memory of its own."""
+        tensors = {name: x.clone() for name, x in self._asdict().items() if isinstance(x, Tensor)}
+        return self._replace(**tensors)
 
 
 class Yolact(nn.Module):
@@ -39,6 +59,8 @@ class Yolact(nn.Module):
         mask_iou: have the mask re-scoring network of YOLACT++; it runs where it is called, not in `forward`.
         """
         super().__init__()
+        self._compiled: Callable[..., Maps] | None = None
+        self._reuses_memory = False
         self.num_classes = num_classes
         self.backbone = backbone
         self.anchors = anchors
@@ -64,21 +86,56 @@ class Yolact(nn.Module):
         Returns:
             Predictions with semantic logits in training mode only.
         """
+        if self._compiled is None:
+            maps = self._maps(images)
+        else:
+            torch.compiler.cudagraph_mark_step_begin()
+            maps = self._compiled(self, images)
+            if self._reuses_memory and not torch.is_grad_enabled():  # may be looked at after the next batch
+                maps = maps.clone()
         image_size = (images.shape[-2], images.shape[-1])
+        return Predictions(
+            class_logits=maps.class_logits,
+            box_deltas=maps.box_deltas,
+            coefficients=maps.coefficients,
+            prototypes=maps.prototypes,
+            anchors=self.anchors(maps.level_sizes, image_size, images.device),
+            semantic_logits=maps.semantic_logits,
+            image_size=image_size,
+        )
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compute through `torch.compile` from now on; copies of the network don't.
+
+        All but the anchors, which stay the same tensor from batch to batch.
+
+        Args:
+            args: as of `torch.compile`.
+            options: as of `torch.compile`. `mode="reduce-overhead"` launches all the work on a GPU at once,
+                as a CUDA graph, which pays where launching takes longer than computing.
+        """
+        self._compiled = torch.compile(Yolact._maps, *args, **options)
+        self._reuses_memory = options.get("mode") == "reduce-overhead"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            **super().__getstate__(),
+            "_compiled": None,
+        }  # which can't be pickled, and belongs to this network
+
+    def _maps(self, images: Tensor) -> Maps:
         normalised = (images.to(self.mean.dtype) - self.mean) / self.std
         # Networks that predict in half precision normalise before they round.
         dtype = next(self.backbone.parameters()).dtype
         levels = self.fpn(self.backbone(normalised.to(dtype)))
         class_logits, box_deltas, coefficients = self.head(levels)
-        level_sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
-        return Predictions(
+        return Maps(
             class_logits=class_logits,
             box_deltas=box_deltas,
             coefficients=coefficients,
             prototypes=self.protonet(levels[0]),
-            anchors=self.anchors(level_sizes, image_size, images.device),
             semantic_logits=self.semantic(levels[0]) if self.training and self.semantic is not None else None,
-            image_size=image_size,
+            level_sizes=[(level.shape[-2], level.shape[-1]) for level in levels],
         )
 
 

@@ -27,7 +27,7 @@ from yolact_pl.inference.timing import describe_machine
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.tasks.build import build, build_network, image_size, resize_mode
 from yolact_pl.tasks.missing_data import check_data
-from yolact_pl.tasks.switches import check_switches
+from yolact_pl.tasks.switches import check_compile, check_switches, compile_network
 from yolact_pl.tasks.trained import Trained, load_trained
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,8 @@ def run(cfg: DictConfig) -> None:
 
 
 def _check_options(cfg: DictConfig) -> None:
-    check_switches(cfg, "half", "task.compile")
+    check_switches(cfg, "half")
+    check_compile(cfg, "task.compile")
     task = cfg.task
     if task.images < 0 or task.warmup < 0:
         raise ValueError(f"task.images={task.images}, task.warmup={task.warmup}: expected 0 or more")
@@ -153,8 +154,7 @@ def _synthetic(task: DictConfig, folder: Path) -> Images:
 
 
 def _measure(predictor: Predictor, images: Images, task: DictConfig) -> tuple[StageTimes, list[BatchTimes]]:
-    if task.compile:
-        predictor.network.compile(dynamic=False)
+    compile_network(predictor.network, task.compile, dynamic=False)
     try:
         times = measure_stages(predictor, images.reads, warmup=task.warmup)
         batches = [
@@ -162,7 +162,9 @@ def _measure(predictor: Predictor, images: Images, task: DictConfig) -> tuple[St
         ]
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"task.compile=true: torch can't compile this network here: {reason}") from error
+        raise ValueError(
+            f"task.compile={task.compile}: torch can't compile this network here: {reason}"
+        ) from error
     return times, batches
 
 

@@ -1,6 +1,12 @@
 """Settings that are on or off."""
 
+from typing import Any
+
 from omegaconf import DictConfig, OmegaConf
+
+from yolact_pl.models.yolact import Yolact
+
+REDUCE_OVERHEAD = "reduce-overhead"
 
 
 def check_switches(cfg: DictConfig, *keys: str) -> None:
@@ -13,3 +19,18 @@ def check_switches(cfg: DictConfig, *keys: str) -> None:
         value = OmegaConf.select(cfg, key)
         if not isinstance(value, bool):
             raise ValueError(f"{key}={value}: expected true or false")
+
+
+def check_compile(cfg: DictConfig, key: str) -> None:
+    """Raises:
+    ValueError: the key, dotted, is not known to `compile_network`.
+    """
+    value = OmegaConf.select(cfg, key)
+    if not isinstance(value, bool) and value != REDUCE_OVERHEAD:
+        raise ValueError(f"{key}={value}: expected true, false or {REDUCE_OVERHEAD}")
+
+
+def compile_network(network: Yolact, setting: bool | str, **options: Any) -> None:
+    """As the setting says: not, by torch's default mode, or by its mode of that name."""
+    if setting:
+        network.compile(mode=None if setting is True else setting, **options)

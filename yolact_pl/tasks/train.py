@@ -34,7 +34,7 @@ from yolact_pl.tasks.missing_data import check_data
 from yolact_pl.tasks.shared_folder import share_output_folder
 from yolact_pl.tasks.spawned import best_score
 from yolact_pl.tasks.sweep_report import running_trial
-from yolact_pl.tasks.switches import check_switches
+from yolact_pl.tasks.switches import check_compile, check_switches, compile_network
 from yolact_pl.tasks.trainer import build_callbacks, build_trainer, num_processes
 from yolact_pl.tasks.training_data import training_data
 from yolact_pl.tasks.tuning import keep_found, tune
@@ -51,7 +51,8 @@ def run(cfg: DictConfig) -> float | None:
         ValueError: data, weights or settings that can't be trained on.
     """
     share_output_folder(cfg)
-    check_switches(cfg, "compile", "channels_last")
+    check_switches(cfg, "channels_last")
+    check_compile(cfg, "compile")
     resume = checkpoint_to_resume(cfg)
     keep_found(cfg, resume)
     data = training_data(cfg)
@@ -60,8 +61,7 @@ def run(cfg: DictConfig) -> float | None:
     torch.manual_seed(cfg.seed)
     network = network_to_train(cfg, data.classes)
     tune(cfg, data, network)
-    if cfg.compile:
-        network.compile()
+    compile_network(network, cfg.compile)
     callbacks = build_callbacks(cfg)
     callbacks["hyper_parameters"] = HyperParameters(hyper_parameters(cfg))
     callbacks["interrupt"] = SaveOnInterrupt(
