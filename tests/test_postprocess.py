@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.fake_gpu import FakeGpu
 from tests.parity.weights import fill
 from yolact_pl.geometry.boxes import cxcywh_to_xyxy
 from yolact_pl.models.mask_iou import MaskIouNet
-from yolact_pl.postprocess import Postprocess, confident_anchors
-from yolact_pl.structures import Detections, Predictions
+from yolact_pl.postprocess import Chosen, Postprocess, confident_anchors
+from yolact_pl.structures import Detections, Placement, Predictions
 
 PARITY = Path(__file__).parent / "parity"
 MODES = {"fast": "fast", "cross": "cross_class", "trad": "exact"}
@@ -214,3 +215,33 @@ def test_options_that_do_not_exist_are_refused() -> None:
         Postprocess(nms="soft")
     with pytest.raises(ValueError, match="score_threshold=1"):
         Postprocess(score_threshold=1)
+
+
+@pytest.mark.parametrize("placement", [None, Placement((64, 96), top=4, left=0, height=50, width=96)])
+def test_masks_are_made_without_waiting_for_the_gpu(placement: Placement | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    on_cpu = (
+        torch.arange(5),
+        100 * torch.rand(5, 4, generator=generator),
+        torch.arange(5) % 3,
+        torch.rand(5, generator=generator),
+    )
+    with FakeGpu():
+
+        def tensor(*shape: int) -> Tensor:
+            return torch.zeros(*shape, device="cuda")
+
+        network = mask_iou_network(3).to("cuda", non_blocking=True)
+        predictions = Predictions(
+            class_logits=tensor(1, 9, 4),
+            box_deltas=tensor(1, 9, 4),
+            coefficients=tensor(1, 9, 8),
+            prototypes=tensor(1, 8, 64, 96),
+            anchors=tensor(9, 4),
+            semantic_logits=None,
+            image_size=(64, 96),
+        )
+        chosen = Chosen(*(part.to("cuda", non_blocking=True) for part in on_cpu))
+        found = Postprocess().finish(predictions, 0, chosen, (48, 80), network, placement=placement)
+    assert found["masks"].shape == (5, 48, 80)
+    assert found["mask_scores"].device.type == found["boxes"].device.type == "cuda"

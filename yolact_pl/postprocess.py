@@ -119,11 +119,11 @@ class Postprocess:
         )
         boxes = boxes.nan_to_num(nan=0.0, posinf=FAR_AWAY, neginf=-FAR_AWAY)
         if placement is not None:
-            touching = _touching(boxes, placement)
+            touching = _touching(boxes, placement).nonzero()[:, 0]
             anchors, boxes, scores = anchors[touching], boxes[touching], scores[touching]
         index, labels, scores = self._suppress(boxes, scores)
         if min_score > 0:
-            shown = scores > min_score
+            shown = (scores > min_score).nonzero()[:, 0]
             index, labels, scores = index[shown], labels[shown], scores[shown]
         return Chosen(anchors[index], boxes[index], labels, scores)
 
@@ -196,7 +196,7 @@ def confident_anchors(class_logits: Tensor, threshold: float) -> tuple[Tensor, T
     needed = math.log(threshold / (1 - threshold)) - 1e-3 if threshold > 0 else -math.inf
     anchors = (lead > needed).nonzero()[:, 0]
     scores = class_logits[anchors].float().softmax(dim=1)[:, 1:]
-    confident = scores.amax(dim=1) > threshold
+    confident = (scores.amax(dim=1) > threshold).nonzero()[:, 0]
     return anchors[confident], scores[confident]
 
 
@@ -211,15 +211,15 @@ def _soft_masks(prototypes: Tensor, coefficients: Tensor, boxes: Tensor) -> tupl
 def _touching(boxes: Tensor, placement: Placement) -> Tensor:
     """[N] bool: which boxes, in pixels of the input, share some area with the image's place."""
     corners = boxes.view(-1, 2, 2)
-    start = boxes.new_tensor((placement.left, placement.top))
-    end = start + boxes.new_tensor((placement.width, placement.height))
+    start = _repeated((placement.left, placement.top), boxes)[:2]
+    end = start + _repeated((placement.width, placement.height), boxes)[:2]
     low, high = corners.amin(dim=1).maximum(start), corners.amax(dim=1).minimum(end)
     return (low < high).all(dim=1)
 
 
 def _relative_boxes(boxes: Tensor, placement: Placement) -> Tensor:
     """Boxes in pixels of the input, relative to the image's place on it."""
-    offset = boxes.new_tensor((placement.left, placement.top, placement.left, placement.top))
+    offset = _repeated((placement.left, placement.top), boxes)
     return (boxes - offset) / _width_height((placement.height, placement.width), boxes)
 
 
@@ -242,4 +242,11 @@ def _predicted_iou(mask_iou: nn.Module, soft_masks: Tensor, labels: Tensor) -> T
 
 def _width_height(size: tuple[int, int], like: Tensor) -> Tensor:
     """(height, width) as a tensor (width, height, width, height)."""
-    return like.new_tensor((size[1], size[0], size[1], size[0]))
+    return _repeated((size[1], size[0]), like)
+
+
+def _repeated(pair: tuple[float, float], like: Tensor) -> Tensor:
+    """(x, y) as a tensor (x, y, x, y), filled in where `like` is: a GPU would be waited for to copy it."""
+    points = like.new_full((2, 2), pair[0])
+    points[:, 1].fill_(pair[1])
+    return points.view(4)

@@ -113,12 +113,11 @@ def resize_soft_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
 
 def resize_region(masks: Tensor, region: Region, size: tuple[int, int]) -> Tensor:
     """A region of [N, H, W] as [N, *size], bilinear without antialiasing; edges mix with what is beside."""
-    top, bottom, row_weight = _bilinear_sources(masks.shape[1], size[0], (region[0], region[2]))
-    left, right, column_weight = _bilinear_sources(masks.shape[2], size[1], (region[1], region[3]))
-    indices = (top, bottom, row_weight[:, None], left, right, column_weight)
-    top, bottom, row_weight, left, right, column_weight = (index.to(masks.device) for index in indices)
+    h, w = masks.shape[1:]
+    top, bottom, row_weight = _bilinear_sources(h, size[0], (region[0], region[2]), masks.device)
+    left, right, column_weight = _bilinear_sources(w, size[1], (region[1], region[3]), masks.device)
     rows = torch.lerp(masks[:, :, left], masks[:, :, right], column_weight)
-    return torch.lerp(rows[:, top], rows[:, bottom], row_weight)
+    return torch.lerp(rows[:, top], rows[:, bottom], row_weight[:, None])
 
 
 def _upsample_windows(
@@ -156,7 +155,7 @@ def _mix(
 
 
 def _bilinear_sources(
-    length: int, new_length: int, part: tuple[float, float]
+    length: int, new_length: int, part: tuple[float, float], device: torch.device | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """For each new pixel the two source pixels and the weight of the second; centres are at one half.
 
@@ -164,9 +163,10 @@ def _bilinear_sources(
         length: of the source.
         new_length: of the result.
         part: where what the result shows starts in the source, and its length.
+        device: of the results.
     """
     scale = torch.tensor(part[1] / new_length)
-    position = (part[0] + scale * (torch.arange(new_length) + 0.5) - 0.5).clamp(min=0)
+    position = (part[0] + scale * (torch.arange(new_length, device=device) + 0.5) - 0.5).clamp(min=0)
     before = position.long().clamp(max=length - 1)
     return before, (before + 1).clamp(max=length - 1), position - before
 

@@ -81,7 +81,7 @@ def cross_class_nms(
     best_scores, labels = scores.max(dim=1)
     best_scores, index = best_scores.topk(min(max_candidates, len(boxes)))
     overlaps = box_iou(boxes[index], boxes[index]) > iou_threshold
-    kept = ~overlaps.triu(diagonal=1).any(dim=0)
+    kept = (~overlaps.triu(diagonal=1).any(dim=0)).nonzero()[:, 0]
     index = index[kept]
     return index, labels[index], best_scores[kept]
 
