@@ -5,6 +5,7 @@ import copy
 import torch
 
 from yolact_pl.models.fusing import fuse_batch_norm
+from yolact_pl.models.memory import keep_freed_memory
 from yolact_pl.models.packed_conv import pack_convolutions
 from yolact_pl.models.yolact import Yolact
 
@@ -15,7 +16,8 @@ def inference_copy(
     """A copy for prediction only, whose numbers differ by rounding alone.
 
     Batch norm becomes part of the convolutions, memory has channels last, and on the CPU the convolutions
-    keep their weights packed. The network itself stays as it is and can be trained on.
+    keep their weights packed. The network itself stays as it is and can be trained on. A copy for the CPU has
+    the whole process keep some memory, see `keep_freed_memory`.
 
     Args:
         network: in float32, on any device.
@@ -33,4 +35,6 @@ def inference_copy(
             part.to(memory_format=torch.channels_last)
         if device.type == "cpu":
             pack_convolutions(part)
+    if device.type == "cpu":
+        keep_freed_memory()
     return copied
