@@ -12,11 +12,12 @@ class FakeGpu(TorchDispatchMode):
     """Operations on tensors of the CPU run as ever; those on "cuda" work out shapes only.
 
     So whatever needs a number from the GPU fails, as does an operation on tensors of both devices. Copies for
-    which the CPU has to wait are refused.
+    which the CPU has to wait are refused, unless `may_wait`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_wait: bool = False) -> None:
         super().__init__()
+        self.may_wait = may_wait
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
 
     def __enter__(self) -> "FakeGpu":
@@ -29,11 +30,17 @@ class FakeGpu(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if torch.is_inference_mode_enabled() and func.namespace == "aten":  # not yet taken apart
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         if func is torch.ops.aten._pin_memory.default:
             return args[0].clone()
         target = torch.device(kwargs.get("device") or "cpu").type
         fake = any(isinstance(leaf, FakeTensor) for leaf in tree_leaves((args, kwargs)))
-        if func is torch.ops.aten._to_copy.default and kwargs.get("device") and target != args[0].device.type:
+        copies = func is torch.ops.aten._to_copy.default and kwargs.get("device")
+        if copies and not self.may_wait and target != args[0].device.type:
             assert target == "cuda", "the CPU waits for numbers of the GPU"
             assert kwargs.get("non_blocking"), "the CPU waits until the GPU has taken its numbers"
         if fake or target == "cuda":

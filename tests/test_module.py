@@ -1,19 +1,29 @@
-"""What the LightningModule does besides what whole runs show."""
+"""The LightningModule on a GPU, as far as that can be told without one."""
 
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from tests.fake_gpu import FakeGpu
+from yolact_pl.inference import predictor as predictor_module
+from yolact_pl.inference.predictor import Predictor
+from yolact_pl.losses import anchor_groups
+from yolact_pl.losses.anchor_groups import group_anchors
+from yolact_pl.losses.classification import HardNegativeCrossEntropy
+from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.module import YolactModule
+from yolact_pl.postprocess import Chosen, Postprocess
 from yolact_pl.schedule import Schedule
+from yolact_pl.structures import Target
 
 
-def make_module() -> YolactModule:
+def make_module(*, channels_last: bool = True, freeze_bn: bool = True) -> YolactModule:
     backbone = ResNet([1, 1, 1, 1], block="basic", deformable=True)
     anchors = Anchors([24, 48, 96, 192, 384], [1, 0.5, 2])
     network = Yolact(backbone, anchors, num_classes=3, channels=16, num_prototypes=4, mask_iou=True)
@@ -21,19 +31,95 @@ def make_module() -> YolactModule:
     postprocess: Any = nn.Identity()
     schedule = Schedule(torch.optim.SGD, lr=1e-3, max_steps=10, milestones=[])
     return YolactModule(
-        network, nn.Identity(), postprocess, schedule, description=description, freeze_bn=True
+        network,
+        YolactLoss(HardNegativeCrossEntropy()),
+        postprocess,
+        schedule,
+        description=description,
+        freeze_bn=freeze_bn,
+        channels_last=channels_last,
     )
 
 
-def test_the_network_never_waits_for_the_gpu() -> None:
-    network = make_module().network
+def on_gpu(module: YolactModule) -> torch.device:
+    """Moves it there, with the anchors of 64 x 96 pixels known from the step before."""
+    network = module.network
     sizes = [(-(-64 // stride), -(-96 // stride)) for stride in (8, 16, 32, 64, 128)]
+    known = network.anchors(sizes, (64, 96))
+    network.to("cuda", non_blocking=True)
+    device = next(network.parameters()).device
+    anchors = known.to("cuda", non_blocking=True)
+    network.anchors._cache[(tuple(sizes), (64, 96), device)] = anchors
+    anchor_groups._GROUPS[anchors] = group_anchors(known)
+    return device
+
+
+def make_target() -> Target:
+    return Target(
+        boxes=torch.tensor([[4.0, 4, 60, 50], [10, 10, 90, 60]]),
+        labels=torch.tensor([0, 2]),
+        masks=torch.ones(2, 16, 24, dtype=torch.bool),
+        semantic_masks=torch.ones(2, 8, 12, dtype=torch.bool),
+        iscrowd=torch.tensor([False, True]),
+        image_id=1,
+        size=(64, 96),
+    )
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("freeze_bn", [False, True])
+def test_a_step_in_each_precision_never_waits_for_the_gpu(
+    dtype: torch.dtype | None, channels_last: bool, freeze_bn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *args, **options: True)
+    module = make_module(channels_last=channels_last, freeze_bn=freeze_bn).train()
     with FakeGpu():
-        network.to("cuda", non_blocking=True)
-        device = next(network.parameters()).device
-        # Of every image size the anchors are worked out once.
-        network.anchors._cache[(tuple(sizes), (64, 96), device)] = torch.zeros(1, 4, device="cuda")
-        for training in (True, False):
-            predictions = network.train(training)(torch.zeros(2, 3, 64, 96, dtype=torch.uint8, device="cuda"))
-            assert predictions.prototypes.device == device
-            assert predictions.prototypes.shape == (2, 4, 16, 24)
+        device = on_gpu(module)
+        with torch.autocast("cuda", dtype=dtype, enabled=dtype is not None):
+            predictions = module.network(torch.zeros(2, 3, 64, 96, dtype=torch.uint8, device=device))
+            targets = [make_target(), make_target()]
+            terms = module.loss(predictions, targets, mask_iou=module.network.mask_iou)
+    assert predictions.class_logits.dtype == (dtype or torch.float32)
+    assert len(terms) == 5
+    assert {(term.dtype, term.device) for term in terms.values()} == {(torch.float32, device)}
+
+
+def test_a_network_that_predicts_never_waits_for_the_gpu() -> None:
+    module = make_module().eval()
+    with FakeGpu(), torch.no_grad():
+        device = on_gpu(module)
+        predictions = module.network(torch.zeros(2, 3, 64, 96, device=device))
+    assert predictions.prototypes.device == device
+    assert predictions.prototypes.shape == (2, 4, 16, 24)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_what_predicts_on_a_gpu_is_all_there(half: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the choice, which depends on what is found."""
+    monkeypatch.setattr(predictor_module, "resolve_device", torch.device)
+    images = [np.zeros((48, 80, 3), np.uint8), np.zeros((30, 20, 3), np.uint8)]
+    with FakeGpu(may_wait=True):
+        predictor = Predictor(
+            make_module().network,
+            Postprocess(),
+            class_names=["a", "b", "c"],
+            image_size=(64, 96),
+            resize="letterbox",
+            device="cuda",
+            half=half,
+        )
+        predictions = predictor.forward([predictor.prepare(images)])
+        device = predictions.prototypes.device
+        chosen = Chosen(
+            torch.zeros(2, dtype=torch.int64, device=device),
+            torch.zeros(2, 4, device=device),
+            torch.zeros(2, dtype=torch.int64, device=device),
+            torch.zeros(2, device=device),
+        )
+        found = predictor.finish(predictions, 1, chosen, (30, 20))
+    assert predictions.prototypes.dtype == (torch.float16 if half else torch.float32)
+    assert device.type == "cuda"
+    assert found["masks"].shape == (2, 30, 20)
+    assert found["mask_scores"].dtype == torch.float32

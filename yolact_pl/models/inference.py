@@ -28,13 +28,14 @@ def inference_copy(
     copied = copy.deepcopy(network).eval().requires_grad_(False)
     copied.semantic = None  # which only training uses
     fuse_batch_norm(copied)
-    copied.to(device)
-    for part in (copied.backbone, copied.fpn, copied.protonet, copied.head):
+    parts = (copied.backbone, copied.fpn, copied.protonet, copied.head)
+    for part in parts:
         part.to(dtype)
         if device.type in ("cpu", "cuda"):  # whose convolutions are fastest so
             part.to(memory_format=torch.channels_last)
-        if device.type == "cpu":
-            pack_convolutions(part)
+    copied.to(device)
     if device.type == "cpu":
+        for part in parts:
+            pack_convolutions(part)
         keep_freed_memory()
     return copied
