@@ -63,7 +63,11 @@ class YolactModule(LightningModule):
         total = torch.stack(list(terms.values())).sum()
         # Each rank has the part of its own images; their mean is the loss of the total batch.
         values = torch.stack([*terms.values(), total]).detach()
-        values = self.trainer.strategy.reduce(values, reduce_op="mean")
+        if (
+            self.trainer.world_size > 1
+        ):  # Lightning's own way has each process wait for its GPU and the others
+            torch.distributed.all_reduce(values)
+            values = values / self.trainer.world_size
         names = [f"loss/{name}" for name in (*terms, "total")]
         self.log_dict(dict(zip(names, values.unbind(), strict=True)), batch_size=len(images))
         return total

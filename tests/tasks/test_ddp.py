@@ -170,3 +170,42 @@ def test_nan_of_one_process_makes_all_skip_the_step(data_dir: Path, tmp_path: Pa
         assert same((0, step), (1, step)), step
     assert [same((0, step), (0, step + 1)) for step in range(4)] == [False, False, True, False]
     assert max(logged(tmp_path, "skipped_steps").values()) == 1
+
+
+COUNTING_BARRIERS = """
+import torch.distributed as dist
+
+barrier, count = dist.barrier, [0, 0]
+
+def counted(*arguments, **options):
+    count[0] += 1
+    return barrier(*arguments, **options)
+
+dist.barrier = counted
+
+def mark(module, batch, index):
+    if index == 1:  # before, how many images all of them train on is asked once
+        count[1] = count[0]
+
+def tell(module, *arguments):
+    print("barriers", count[0] - count[1] if count[1] else "not counted")
+
+before(YolactModule, "on_train_batch_start", mark)
+before(YolactModule, "on_validation_start", tell)
+"""
+
+
+def test_no_process_waits_for_the_others_in_a_step(data_dir: Path, tmp_path: Path) -> None:
+    """Beyond what the gradients need, that is: a barrier would make each wait for its GPU, too."""
+    end = run_py(
+        tmp_path,
+        f"data_dir={data_dir}",
+        "dataset.batch_size=1",
+        "trainer.devices=2",
+        "schedule.max_steps=5",
+        "trainer.val_check_interval=5",
+        plan=COUNTING_BARRIERS,
+    )
+    assert end.code == 0, end.output
+    found = re.findall(r"barriers (.*)", end.output)
+    assert found == ["0", "0"]

@@ -50,7 +50,8 @@ class GradientGuard(Callback):
         if isinstance(trainer.strategy, FSDPStrategy):
             norm = trainer.strategy.reduce(norm.square(), reduce_op="sum").sqrt()
         pl_module.log("gradient_norm", norm, batch_size=1)
-        pl_module.log("skipped_steps", float(self.skipped), batch_size=1)
+        # A number would be copied to the GPU, and that be waited for.
+        pl_module.log("skipped_steps", torch.tensor(float(self.skipped)), batch_size=1)
         if torch.isfinite(norm):
             self.in_a_row = 0
             return

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
@@ -38,9 +39,13 @@ class SaveOnInterrupt(Checkpoint):
         self._speaks = False
         self._previous: dict[int, Any] = {}
         self._step = -1
+        self._group: Any = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._speaks = trainer.is_global_zero
+        # Asked on the CPU after each step, so that no GPU is waited for.
+        if trainer.world_size > 1 and torch.distributed.get_backend() != "gloo":
+            self._group = torch.distributed.new_group(backend="gloo")
         # Not earlier: this replaces Lightning's handler, whose collective would get mixed up with the step's.
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._receive)
@@ -69,7 +74,9 @@ class SaveOnInterrupt(Checkpoint):
     def _save_if_asked(self, trainer: Trainer) -> None:
         asked = self._received is not None
         if trainer.world_size > 1:
-            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+            number = torch.tensor(int(asked))
+            torch.distributed.all_reduce(number, group=self._group)
+            asked = bool(number)
         if asked and trainer.global_step != trainer.max_steps:
             step, epoch = trainer.global_step, trainer.current_epoch
             self._saved = self.folder / f"{self.name}_{epoch}_{step}_interrupt.ckpt"

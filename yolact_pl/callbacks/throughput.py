@@ -37,5 +37,5 @@ class Throughput(Callback):
         self._images += self._total_batch
         seconds = time.perf_counter() - self._since
         if seconds >= SECONDS:
-            pl_module.log("images_per_second", self._images / seconds, batch_size=1)
+            pl_module.log("images_per_second", torch.tensor(self._images / seconds), batch_size=1)
             self._since, self._images = time.perf_counter(), 0
