@@ -70,8 +70,7 @@ def match_anchors(
     joined = torch.cat([target["boxes"] for target in targets]).cpu().float()
     class_labels = torch.cat([target["labels"] for target in targets]).cpu()
     is_crowd = torch.cat([target["iscrowd"] for target in targets]).cpu()
-    lengths = torch.tensor([len(target["labels"]) for target in targets])
-    image_of_row = torch.arange(len(targets)).repeat_interleave(lengths)
+    image_of_row = image_of_rows(targets)
     rows = (~is_crowd).nonzero()[:, 0]
     boxes, image = joined[rows], image_of_row[rows]
     _check_counts(image.bincount(minlength=len(targets)).tolist(), targets, num_anchors)
@@ -97,6 +96,12 @@ def match_anchors(
         labels[index].masked_fill_(covered & (labels[index] <= BACKGROUND), NEUTRAL)
     image, anchor = positive // num_anchors, positive % num_anchors
     return Matches(labels, image, anchor, objects, image.bincount(minlength=len(targets)).tolist())
+
+
+def image_of_rows(targets: list[Target]) -> Tensor:
+    """The image of each row of all targets, [N] int64 on the CPU."""
+    lengths = torch.tensor([len(target["labels"]) for target in targets])
+    return torch.arange(len(targets)).repeat_interleave(lengths)
 
 
 def force_anchors(boxes: Tensor, image: Tensor, groups: AnchorGroups, best: Pairs) -> Tensor:

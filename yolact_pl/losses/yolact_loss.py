@@ -11,7 +11,7 @@ from yolact_pl.geometry.boxes import encode_boxes, scale_boxes
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.losses.anchor_groups import group_anchors
 from yolact_pl.losses.mask import Positives, limit_positives, mask_iou_loss, mask_loss
-from yolact_pl.losses.matching import Matches, match_anchors
+from yolact_pl.losses.matching import Matches, image_of_rows, match_anchors
 from yolact_pl.losses.precision import at_least_float32
 from yolact_pl.losses.semantic import semantic_loss
 from yolact_pl.losses.transfer import to_device
@@ -157,9 +157,8 @@ def _semantic_term(semantic_logits: Tensor, targets: list[Target]) -> Tensor:
     masks = torch.cat(
         [resize_masks(to_device(t.get("semantic_masks", t["masks"]), device), size) for t in targets]
     )
-    image = torch.arange(len(targets)).repeat_interleave(torch.tensor([len(t["labels"]) for t in targets]))
-    places = torch.stack((image, _joined(targets, "labels"), ~_joined(targets, "iscrowd")))
-    image, labels, objects = to_device(places, device)
+    places = (image_of_rows(targets), _joined(targets, "labels"), ~_joined(targets, "iscrowd"))
+    image, labels, objects = to_device(torch.stack(places), device)
     return semantic_loss(semantic_logits, masks & objects.bool()[:, None, None], image, labels)
 
 
