@@ -96,6 +96,20 @@ REQUIRED: list[Required | RequiredFigure] = [
         for precision, ratio in (("float32", 1.4), ("bf16-mixed", 2))
     ),
     *(
+        RequiredFigure(
+            name=f"memory of such a step, {precision}{suffix}",
+            script="training_step",
+            figure=f"{variant} {precision}, memory",
+            goal=goal,
+            bounds="maps that are kept for the way back",
+        )
+        for precision in ("float32", "bf16-mixed")
+        for variant, suffix, goal in (
+            ("this project", "", "less than with full-size float masks"),
+            ("full-size masks", ", with full-size float masks", "-"),
+        )
+    ),
+    *(
         Required(
             name=f"deformable convolution, 128 channels, 69 x 69{suffix}, beside torchvision's",
             script="deform_conv",
