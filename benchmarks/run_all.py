@@ -44,9 +44,9 @@ SCRIPTS: dict[str, str] = {
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "pytorch-lightning")
 HEAD = """\
 `make bench` runs all and writes this file; `python benchmarks/data.py` runs one, `--help` says what it can
-be asked for. The variants of a stage are taken in turn, those of the network each in processes of its own, and
-the median counts. The published formulation is written in these scripts as directly as its structure is known,
-and checked to give the same. What is said here of a row is kept in `required.py`."""
+be asked for. The variants of a stage are taken in turn, those of the network each in processes of its own,
+and the median counts. The published formulation is written in these scripts as directly as its structure is
+known, and checked to give the same. What is said here of a row is kept in `required.py`."""
 SECONDS = 600
 """After which a script is given up."""
 
