@@ -34,8 +34,7 @@ class UpsampledConv2d(nn.Conv2d):
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         with torch.autocast("cpu", enabled=False):  # which would pad in float32
             x, weight = x.to(dtype), self.weight.to(dtype)
-            # Enlarging continues the map with its outermost pixels.
-            continued = F.pad(x, (1, 1, 1, 1), mode="replicate")
+            continued = _continued(x, 1)
             # In the layout of the map: a transposed convolution is a fifth faster so, and keeps it.
             channels_last = x.is_contiguous(memory_format=torch.channels_last)
             layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -103,11 +102,20 @@ def _beyond_border(x: Tensor, weight: Tensor) -> list[Tensor]:
     height, width = 2 * x.shape[2], 2 * x.shape[3]
     given = []
     for row, taps in ((x[:, :, :1], weight[:, :, :1]), (x[:, :, -1:], weight[:, :, 2:])):
-        enlarged = F.pad(_resized(row, 1, width), (1, 1, 0, 0), mode="replicate")
+        enlarged = _continued(_resized(row, 1, width), 0)
         given.append(F.conv2d(enlarged, taps)[:, :, 0])
     for column, taps in ((x[..., :1], weight[..., :1]), (x[..., -1:], weight[..., 2:])):
         given.append(F.conv2d(_resized(column, height, 1), taps, padding=(1, 0))[..., 0])
     return given
+
+
+def _continued(x: Tensor, rows: int) -> Tensor:
+    """The map with its outermost pixels once more, as enlarging continues it: columns, and so many rows."""
+    if not torch.compiler.is_compiling():
+        return F.pad(x, (1, 1, rows, rows), mode="replicate")
+    # torch.compile expects the gradient of that in another memory layout than it comes in.
+    x = torch.cat((x[..., :1], x, x[..., -1:]), dim=3)
+    return torch.cat((x[:, :, :rows], x, x[:, :, x.shape[2] - rows :]), dim=2)
 
 
 def _kernel(x: Tensor) -> Tensor:
