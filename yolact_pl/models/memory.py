@@ -27,5 +27,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    # The first of them alone would have large maps asked of the system one by one.
+    # To keep memory ends glibc's own adjustment, by which large maps are not asked of the system one by one.
     return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_MAP) and mallopt(M_TRIM_THRESHOLD, KEPT))
