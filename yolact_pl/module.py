@@ -63,9 +63,8 @@ class YolactModule(LightningModule):
         total = torch.stack(list(terms.values())).sum()
         # Each rank has the part of its own images; their mean is the loss of the total batch.
         values = torch.stack([*terms.values(), total]).detach()
-        if (
-            self.trainer.world_size > 1
-        ):  # Lightning's own way has each process wait for its GPU and the others
+        if self.trainer.world_size > 1:
+            # Not by Lightning, which has each process wait for its GPU and for the others first.
             torch.distributed.all_reduce(values)
             values = values / self.trainer.world_size
         names = [f"loss/{name}" for name in (*terms, "total")]

@@ -126,7 +126,7 @@ def test_precision(
 def test_compiled_network_trains_as_the_plain_one(
     run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, mode: str | None
 ) -> None:
-    """With a backend that only counts: what C++ compilers make of it is torch's affair, and takes minutes."""
+    """With a backend that only counts; `tests/models/test_compile.py` has torch's own, which takes longer."""
     graphs: list[Any] = []
     modes: list[str | None] = []
     original = Yolact.compile

@@ -118,10 +118,8 @@ class Yolact(nn.Module):
         self._reuses_memory = options.get("mode") == "reduce-overhead"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            **super().__getstate__(),
-            "_compiled": None,
-        }  # which can't be pickled, and belongs to this network
+        # What is compiled can't be pickled, and belongs to this network alone.
+        return {**super().__getstate__(), "_compiled": None}
 
     def _maps(self, images: Tensor) -> Maps:
         normalised = (images.to(self.mean.dtype) - self.mean) / self.std
