@@ -70,7 +70,7 @@ def overlapping_pairs(boxes: Tensor, groups: AnchorGroups, *, min_iou: float) ->
     """Each pair whose IoU reaches `min_iou`, and each box with its best anchor, whatever the IoU.
 
     The table of all IoUs is large, a million for 50 objects and 19,248 anchors. Of it only those groups are
-    worked out that can hold such a pair or a better anchor than one already seen: some 2 in a hundred.
+    worked out that can hold such a pair or a better anchor than one already seen: some 5 in a hundred.
 
     Args:
         boxes: [N, 4] xyxy float32.
