@@ -1,6 +1,6 @@
 """Train, evaluate and predict: `python run.py --help`."""
 
-from yolact_pl.tasks.main import main
+from yolact_pl.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -23,15 +23,15 @@ from alternating import Row, alternate, compare, print_rows
 from pictures import write_set
 from plain_samples import PlainEvaluation, PlainTraining, collate, pixels_of
 
-from yolact_pl.data.annotations import Annotations, read_annotations
+from yolact_pl.data.annotations.annotations import Annotations, read_annotations
+from yolact_pl.data.annotations.rasterize import prototype_size, rasterize, semantic_size
+from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset, to_planes
-from yolact_pl.data.image_file import read_image
 from yolact_pl.data.loader import pack
-from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
 from yolact_pl.data.resize import resize_image
 from yolact_pl.data.sampler import sample_generator
-from yolact_pl.data.transforms import SsdAugmentation
 from yolact_pl.geometry.masks import resize_masks
+from yolact_pl.images.image_file import read_image
 
 BATCH = 8
 PUBLISHED, OURS = "published formulation", "this project"

@@ -18,8 +18,8 @@ import numpy as np
 from alternating import print_figures
 from pictures import HEIGHT, WIDTH, photo_like, write_jpeg
 
+from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.data.transforms import SsdAugmentation
 
 PICTURES = 60
 BATCH = 8

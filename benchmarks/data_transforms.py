@@ -20,10 +20,10 @@ import torch
 from alternating import compare, print_rows
 from pictures import HEIGHT, WIDTH, bumpy_outline, photo_like
 
-from yolact_pl.data.annotations import Annotations, read_annotations
-from yolact_pl.data.rasterize import prototype_size, rasterize, semantic_size
-from yolact_pl.data.transforms import SsdAugmentation
-from yolact_pl.data.window import Window
+from yolact_pl.data.annotations.annotations import Annotations, read_annotations
+from yolact_pl.data.annotations.rasterize import prototype_size, rasterize, semantic_size
+from yolact_pl.data.augmentation.transforms import SsdAugmentation
+from yolact_pl.data.augmentation.window import Window
 from yolact_pl.geometry.masks import resize_masks
 
 INPUT = (550, 550)

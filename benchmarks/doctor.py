@@ -45,7 +45,7 @@ print(json.dumps({
 QUICK_CHECK = """
 import json, sys, time
 from pathlib import Path
-from yolact_pl.data.annotations import read_annotations
+from yolact_pl.data.annotations.annotations import read_annotations
 from yolact_pl.doctor.quick import quick_check
 start = time.process_time()
 annotations = read_annotations(sys.argv[1])

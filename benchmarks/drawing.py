@@ -16,8 +16,8 @@ from alternating import compare, print_rows
 from numpy.typing import NDArray
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
-from yolact_pl.inference.colors import index_color
-from yolact_pl.inference.draw import draw_detections
+from yolact_pl.inference.drawing.colors import index_color
+from yolact_pl.inference.drawing.draw import draw_detections
 from yolact_pl.structures import Detections
 
 CLASS_NAMES = [f"class {index}" for index in range(80)]

@@ -17,7 +17,7 @@ from alternating import Row, compare, print_rows
 from pictures import photo_like, write_jpeg
 from sure_network import sure_predictor
 
-from yolact_pl.data.image_file import read_image
+from yolact_pl.images.image_file import read_image
 from yolact_pl.inference.predictor import Predictor
 
 

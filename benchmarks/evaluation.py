@@ -19,8 +19,8 @@ from alternating import Row, compare, print_rows
 from sure_network import CLASS_NAMES, SIZE, sure_predictor
 
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
-from yolact_pl.evaluation.encoding import ImageResults, encode_detections, encode_masks
 from yolact_pl.evaluation.ground_truth import mask_api
+from yolact_pl.results.encoding import ImageResults, encode_detections, encode_masks
 from yolact_pl.structures import Detections
 
 HEIGHT, WIDTH, OBJECTS, DETECTIONS = 427, 640, 7, 100

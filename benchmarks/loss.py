@@ -15,8 +15,8 @@ from plain_loss import plain_loss, plain_match
 from synthetic_batch import SIZE, full_size_target, make_anchors, make_predictions, small_target
 from torch import Tensor
 
-from yolact_pl.losses.classification import HardNegativeCrossEntropy
-from yolact_pl.losses.matching import match_anchors
+from yolact_pl.losses.assigners.iou_matching import match_anchors
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target
 

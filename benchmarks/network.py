@@ -21,7 +21,7 @@ from ops.dcnv2.deform_conv import kernel_deform_conv
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.backbone import Backbone
 from yolact_pl.models.darknet import DarkNet53
-from yolact_pl.models.inference import inference_copy
+from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 

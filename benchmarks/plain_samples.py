@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from yolact_pl.data.annotations import Annotations
-from yolact_pl.data.photometric import PhotometricDistortion
+from yolact_pl.data.annotations.annotations import Annotations
+from yolact_pl.data.augmentation.photometric import PhotometricDistortion
+from yolact_pl.data.augmentation.transforms import SsdAugmentation, crop_canvas, expand_canvas
+from yolact_pl.data.augmentation.window import Window
 from yolact_pl.data.sampler import SampleKey, sample_generator
-from yolact_pl.data.transforms import SsdAugmentation, crop_canvas, expand_canvas
-from yolact_pl.data.window import Window
 
 MEAN = np.array([103.94, 116.78, 123.68], np.float32)
 STD = np.array([57.38, 57.12, 58.40], np.float32)

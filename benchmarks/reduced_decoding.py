@@ -19,10 +19,10 @@ import torch
 from alternating import Row, compare, print_figures, print_rows
 from pictures import photo_like, write_jpeg
 
-from yolact_pl.data.annotations import read_annotations
+from yolact_pl.data.annotations.annotations import read_annotations
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.dataset import TrainDataset
-from yolact_pl.data.image_file import read_image
-from yolact_pl.data.transforms import NoAugmentation
+from yolact_pl.images.image_file import read_image
 
 MADE = ((1200, 1600), (3000, 4000))
 

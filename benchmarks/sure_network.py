@@ -5,7 +5,7 @@ from torch import Tensor
 
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.inference import inference_copy
+from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess

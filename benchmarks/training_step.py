@@ -25,7 +25,7 @@ from plain_network import plain_network
 from synthetic_batch import RATIOS, SCALES, SIZE, full_size_target, small_target
 from torch import Tensor, nn
 
-from yolact_pl.losses.classification import HardNegativeCrossEntropy
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.batch_norm import freeze_batch_norm

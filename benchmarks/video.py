@@ -20,11 +20,11 @@ from pictures import WIDTH, photo_like
 from sure_network import sure_predictor
 from torch import Tensor
 
-from yolact_pl.inference.draw import draw_detections
+from yolact_pl.inference.drawing.draw import draw_detections
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.inference.video import SeenFrame, predict_video
-from yolact_pl.inference.video_reader import VideoReader
-from yolact_pl.inference.video_writer import VideoWriter
+from yolact_pl.inference.video.prediction import SeenFrame, predict_video
+from yolact_pl.inference.video.reader import VideoReader
+from yolact_pl.inference.video.writer import VideoWriter
 
 
 def network_alone(predictor: Predictor, inputs: list[Tensor], batch: int) -> None:

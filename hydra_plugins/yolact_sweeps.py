@@ -60,9 +60,9 @@ class ProcessLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from yolact_pl.cli.sweep_report import report
         from yolact_pl.sweeps.launcher import SweepStopped, run_jobs
         from yolact_pl.sweeps.table import update_csv
-        from yolact_pl.tasks.sweep_report import report
 
         jobs = [self._job(list(one), initial_job_idx + index) for index, one in enumerate(job_overrides)]
         if len({job.folder for job in jobs}) < len(jobs):

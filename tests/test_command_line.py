@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from yolact_pl.tasks.main import config_folder
-from yolact_pl.tasks.suggest import suggestions
+from yolact_pl.cli.main import config_folder
+from yolact_pl.cli.suggest import suggestions
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"numpy", "torch", "torchvision", "pytorch_lightning", "lightning_fabric", "cv2", "av", "PIL"}
@@ -189,7 +189,7 @@ def test_full_error_on_demand(start: Start) -> None:
 
 def test_ctrl_c_ends_any_task_without_a_traceback(tmp_path: Path) -> None:
     program = (
-        "import signal, sys; from yolact_pl.tasks import main; sys.argv = ['run.py', 'hydra.run.dir=.'];"
+        "import signal, sys; from yolact_pl.cli import main; sys.argv = ['run.py', 'hydra.run.dir=.'];"
         "main.get_method = lambda name: lambda cfg: signal.raise_signal(signal.SIGINT); main.main()"
     )
     done = subprocess.run(

@@ -16,13 +16,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback
 
+from yolact_pl.config.build import build, build_network
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.schedule import Schedule
-from yolact_pl.tasks.build import build, build_network
-from yolact_pl.tasks.trainer import build_callbacks
+from yolact_pl.training.trainer import build_callbacks
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -103,7 +103,7 @@ def test_small_choices_build(choice: str, in_tmp_path: Path) -> None:
     cfg = config(choice, output=str(in_tmp_path))
     node = cfg[choice.split("=")[0]]
     for name, part in node.items() if choice.startswith("logger") else [(choice, node)]:
-        if name in OPTIONAL and find_spec(name) is None:  # tests/tasks/test_loggers.py has what is said then
+        if name in OPTIONAL and find_spec(name) is None:  # see tests/training/test_loggers.py
             continue
         assert type(build(part)).__name__ == part._target_.rpartition(".")[2]
 

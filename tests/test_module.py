@@ -10,9 +10,9 @@ from torch import nn
 from tests.fake_gpu import FakeGpu
 from yolact_pl.inference import predictor as predictor_module
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.losses import anchor_groups
-from yolact_pl.losses.anchor_groups import group_anchors
-from yolact_pl.losses.classification import HardNegativeCrossEntropy
+from yolact_pl.losses.assigners import anchor_groups
+from yolact_pl.losses.assigners.anchor_groups import group_anchors
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet

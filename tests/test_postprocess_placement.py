@@ -4,8 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from yolact_pl.images.placement import Placement
 from yolact_pl.postprocess import Postprocess
-from yolact_pl.structures import Placement, Predictions
+from yolact_pl.structures import Predictions
 
 CANVAS = (64, 96)
 

@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 
 import yolact_pl
-from tests.tasks.conftest import TINY, compose_config
+from tests.tiny_run import TINY, compose_config
 from yolact_pl.checkpoints.description import ENTRY
-from yolact_pl.inference.video_reader import VideoReader
-from yolact_pl.inference.video_writer import VideoWriter
-from yolact_pl.tasks.build import build_network, describe
+from yolact_pl.config.build import build_network, describe
+from yolact_pl.inference.video.reader import VideoReader
+from yolact_pl.inference.video.writer import VideoWriter
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)

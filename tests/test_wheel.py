@@ -77,11 +77,11 @@ def test_wheel_has_all_modules_and_configs_and_starts_anywhere(tmp_path: Path) -
     assert configs | {str(path.relative_to(ROOT)) for path in SOURCES} <= packed
     assert not [name for name in packed if name.startswith("tests/")]
     (entry_points,) = unpacked.glob("*.dist-info/entry_points.txt")
-    assert "yolact = yolact_pl.tasks.main:main" in entry_points.read_text()
+    assert "yolact = yolact_pl.cli.main:main" in entry_points.read_text()
 
     folder = tmp_path / "anywhere"
     folder.mkdir()
-    start = "from yolact_pl.tasks.main import main; import yolact_pl; print(yolact_pl.__file__); main()"
+    start = "from yolact_pl.cli.main import main; import yolact_pl; print(yolact_pl.__file__); main()"
     done = subprocess.run(
         [sys.executable, "-c", start, "--cfg", "job", "experiment=quickstart"],
         cwd=folder,

@@ -9,8 +9,8 @@ detections = model("photo.jpg")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yolact_pl.inference.image_detections import ImageDetections
     from yolact_pl.inference.model import Model, load
+    from yolact_pl.results.image_detections import ImageDetections
 
 __all__ = ["ImageDetections", "Model", "load"]
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(model, name)
     if name == "ImageDetections":
-        from yolact_pl.inference.image_detections import ImageDetections
+        from yolact_pl.results.image_detections import ImageDetections
 
         return ImageDetections
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

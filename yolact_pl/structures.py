@@ -15,29 +15,7 @@ from typing import NamedTuple, TypedDict
 from torch import Tensor
 from typing_extensions import NotRequired  # typing.NotRequired starts with Python 3.11
 
-
-class Placement(NamedTuple):
-    """Where an image lies on the network's input: stretched over a rectangle of it, padding around."""
-
-    canvas: tuple[int, int]
-    """(height, width) of the input."""
-    top: int
-    left: int
-    height: int
-    width: int
-    """Of the rectangle, in pixels of the input."""
-
-    @classmethod
-    def whole(cls, canvas: tuple[int, int]) -> "Placement":
-        """All over an input of (height, width)."""
-        return cls(canvas, 0, 0, *canvas)
-
-    def on(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """Top, left, height and width of the rectangle in pixels of a map (height, width) of the input."""
-        # The product comes first: what fills the input must fill the map exactly.
-        top, height = (length * size[0] / self.canvas[0] for length in (self.top, self.height))
-        left, width = (length * size[1] / self.canvas[1] for length in (self.left, self.width))
-        return top, left, height, width
+from yolact_pl.images.placement import Placement
 
 
 class ImageInfo(TypedDict):

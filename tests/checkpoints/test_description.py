@@ -104,7 +104,7 @@ CALL = {"_target_": "os.system", "command": "true"}
             r"its config asks for \$\{oc\.decode",
         ),
         (
-            having({"_target_": "yolact_pl.tasks.main.os.system"}, ENTRY, "config", "model"),
+            having({"_target_": "yolact_pl.cli.main.os.system"}, ENTRY, "config", "model"),
             r"asks for yolact_pl\.tasks\.main\.os\.system",
         ),
         (

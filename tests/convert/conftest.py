@@ -11,7 +11,7 @@ from PIL import Image
 
 from yolact_pl.convert.coco import to_coco
 from yolact_pl.convert.labeled import LabeledSet
-from yolact_pl.data.annotations import Annotations, read_annotations
+from yolact_pl.data.annotations.annotations import Annotations, read_annotations
 from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.examination import examine
 from yolact_pl.doctor.kinds import Kind, Severity

@@ -21,7 +21,7 @@ from yolact_pl.convert.coco import to_coco
 from yolact_pl.convert.labelme import read_labelme
 from yolact_pl.convert.outlines import ellipse
 from yolact_pl.convert.via import read_via
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 SIZE = (40, 60)
 TRIANGLE = np.array([[6.5, 4.25], [54.0, 8.0], [30.0, 36.0]])

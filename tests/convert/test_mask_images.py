@@ -12,7 +12,7 @@ from yolact_pl.convert.coco import to_coco
 from yolact_pl.convert.mask_folders import read_masks
 from yolact_pl.convert.sbd import read_sbd
 from yolact_pl.convert.voc import VOC_CLASSES, read_voc
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 SIZE = (40, 60)
 RING = disc(SIZE, 20, 20, 15) & ~disc(SIZE, 20, 20, 7)  # with a hole

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.convert.conftest import assert_within_a_pixel, masks_of, write_picture
 from yolact_pl.convert.coco import to_coco
 from yolact_pl.convert.yolo import read_label_file, read_yolo
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 SIZE = (40, 60)  # height, width
 TRIANGLE = np.array([[6.0, 4.0], [54.0, 8.0], [30.0, 36.0]])  # x, y in pixels

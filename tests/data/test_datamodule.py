@@ -12,9 +12,9 @@ from pytorch_lightning.accelerators import Accelerator, CPUAccelerator, CUDAAcce
 from torch.utils.data import DataLoader
 
 from tests.fake_gpu import FakeGpu
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.datamodule import CocoDataModule, default_workers
-from yolact_pl.data.transforms import NoAugmentation
 
 Write = Callable[..., tuple[Path, Path]]
 Files = tuple[Path | None, Path | None]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from yolact_pl.data.annotations import read_annotations
+from yolact_pl.data.annotations.annotations import read_annotations
+from yolact_pl.data.augmentation.transforms import FlipAugmentation, NoAugmentation, SsdAugmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
-from yolact_pl.data.image_file import ImageError
-from yolact_pl.data.transforms import FlipAugmentation, NoAugmentation, SsdAugmentation
+from yolact_pl.images.image_file import ImageError
 
 Write = Callable[..., tuple[Path, Path]]
 

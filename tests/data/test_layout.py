@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 from yolact_pl.data.layout import find_files
 
 

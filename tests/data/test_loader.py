@@ -10,10 +10,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.data.image_file import ImageError
 from yolact_pl.data.sampler import TrainSampler
-from yolact_pl.data.transforms import SsdAugmentation
+from yolact_pl.images.image_file import ImageError
 from yolact_pl.structures import Batch
 
 Write = Callable[..., tuple[Path, Path]]

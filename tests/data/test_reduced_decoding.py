@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from yolact_pl.data import dataset
-from yolact_pl.data.annotations import read_annotations
+from yolact_pl.data.annotations.annotations import read_annotations
+from yolact_pl.data.augmentation.transforms import NoAugmentation
+from yolact_pl.data.augmentation.window import Window
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.dataset import TrainDataset
-from yolact_pl.data.image_file import ImageError, read_image
-from yolact_pl.data.transforms import NoAugmentation
-from yolact_pl.data.window import Window
-from yolact_pl.structures import Placement
+from yolact_pl.images.image_file import ImageError, read_image
+from yolact_pl.images.placement import Placement
 
 Write = Callable[..., tuple[Path, Path]]
 reductions = pytest.mark.parametrize("reduction", [2, 4, 8])

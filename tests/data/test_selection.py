@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yolact_pl.data.annotations import DataError, read_annotations
+from yolact_pl.data.annotations.annotations import DataError, read_annotations
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.dataset import TrainDataset
 from yolact_pl.data.selection import select_classes, split_images
-from yolact_pl.data.transforms import NoAugmentation
 
 Write = Callable[..., tuple[Path, Path]]
 

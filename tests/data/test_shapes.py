@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from yolact_pl.data.annotations import DataError, read_annotations
+from yolact_pl.data.annotations.annotations import DataError, read_annotations
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.shape_drawing import CLASSES, draw_shapes, outline
 from yolact_pl.data.shapes import ShapesDataModule, write_shapes
-from yolact_pl.data.transforms import NoAugmentation
 
 
 def snapshot(root: Path) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from tests.doctor.sound_set import (
     write_picture,
 )
 from yolact_pl.doctor.kinds import Kind
-from yolact_pl.doctor.places import Place
+from yolact_pl.doctor.report.places import Place
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from tests.doctor.sound_set import (
     write_picture,
 )
 from tests.doctor.training import complaint
-from yolact_pl.doctor.draft import Change
 from yolact_pl.doctor.examination import Examination, examine
-from yolact_pl.doctor.fix import write_corrected
+from yolact_pl.doctor.fixing.draft import Change
+from yolact_pl.doctor.fixing.fix import write_corrected
 from yolact_pl.doctor.kinds import Kind, Severity
 
 

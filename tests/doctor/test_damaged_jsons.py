@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.data.test_damaged_sets import damage
+from tests.data.annotations.test_damaged_sets import damage
 from tests.doctor.sound_set import DataSet, write_sound_set
 from tests.doctor.training import complaint
 from yolact_pl.doctor.examination import examine
-from yolact_pl.doctor.fix import write_corrected
+from yolact_pl.doctor.fixing.fix import write_corrected
 from yolact_pl.doctor.kinds import Severity
-from yolact_pl.doctor.page import page
-from yolact_pl.doctor.places import write_csv
-from yolact_pl.doctor.text_report import text_report
+from yolact_pl.doctor.report.page import page
+from yolact_pl.doctor.report.places import write_csv
+from yolact_pl.doctor.report.text_report import text_report
 
 
 @pytest.fixture(scope="module")

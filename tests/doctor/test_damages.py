@@ -10,9 +10,9 @@ from tests.doctor.damages import DAMAGES, Damage
 from tests.doctor.sound_set import DataSet
 from tests.doctor.training import complaint
 from yolact_pl.doctor.examination import Examination, examine
-from yolact_pl.doctor.fix import write_corrected
+from yolact_pl.doctor.fixing.fix import write_corrected
 from yolact_pl.doctor.kinds import Kind, Severity
-from yolact_pl.doctor.places import place_of
+from yolact_pl.doctor.report.places import place_of
 
 each_damage = pytest.mark.parametrize("damage", DAMAGES, ids=str)
 

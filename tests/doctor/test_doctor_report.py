@@ -12,9 +12,9 @@ import pytest
 from tests.doctor.damages import DAMAGES
 from tests.doctor.sound_set import DataSet, polygon_entry, write_picture
 from yolact_pl.doctor.examination import Examination, examine
-from yolact_pl.doctor.page import page
-from yolact_pl.doctor.places import write_csv
-from yolact_pl.doctor.text_report import text_report
+from yolact_pl.doctor.report.page import page
+from yolact_pl.doctor.report.places import write_csv
+from yolact_pl.doctor.report.text_report import text_report
 
 
 class Page(HTMLParser):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.doctor.damages import DAMAGES, Damage
 from tests.doctor.sound_set import DataSet, polygon_entry
-from yolact_pl.data.annotations import read_annotations
+from yolact_pl.data.annotations.annotations import read_annotations
 from yolact_pl.doctor import quick
 from yolact_pl.doctor.kinds import Kind, Severity
 from yolact_pl.doctor.quick import quick_check

@@ -8,7 +8,7 @@ import pytest
 
 from tests.doctor.sound_set import DataSet, ring
 from yolact_pl.doctor.examination import examine
-from yolact_pl.doctor.thumbnails import SIDE, thumbnail
+from yolact_pl.doctor.report.thumbnails import SIDE, thumbnail
 
 GRAY = (100, 100, 100)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.data.transforms import SsdAugmentation
 from yolact_pl.doctor.coco_set import SetPaths
 
 

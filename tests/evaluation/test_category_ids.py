@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.data.transforms import NoAugmentation
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
 from yolact_pl.evaluation.counting import BACKENDS
 from yolact_pl.structures import Detections

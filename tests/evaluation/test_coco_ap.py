@@ -20,8 +20,8 @@ from pycocotools.cocoeval import COCOeval
 
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
 from yolact_pl.evaluation.counting import BACKENDS
-from yolact_pl.evaluation.encoding import ImageResults
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
+from yolact_pl.results.encoding import ImageResults
 from yolact_pl.structures import Detections
 
 CASE = Path(__file__).parents[1] / "parity" / "map_case1.json.gz"

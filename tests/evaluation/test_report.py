@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from pycocotools.coco import COCO
 
-from yolact_pl.evaluation.encoding import ImageResults
 from yolact_pl.evaluation.metrics import IOU_PERCENT, AveragePrecision, ClassPrecision, CocoMetrics
 from yolact_pl.evaluation.report import (
     atomic_file,
@@ -15,6 +14,7 @@ from yolact_pl.evaluation.report import (
     write_metrics,
     write_results,
 )
+from yolact_pl.results.encoding import ImageResults
 
 
 def precision(base: float) -> AveragePrecision:

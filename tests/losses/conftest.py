@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from yolact_pl.losses.classification import HardNegativeCrossEntropy
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target
 

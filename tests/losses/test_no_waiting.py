@@ -13,9 +13,9 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.fake_gpu import FakeGpu
-from yolact_pl.losses import anchor_groups
-from yolact_pl.losses.anchor_groups import group_anchors
-from yolact_pl.losses.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
+from yolact_pl.losses.assigners import anchor_groups
+from yolact_pl.losses.assigners.anchor_groups import group_anchors
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target
 

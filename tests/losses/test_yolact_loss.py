@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from tests.parity.weights import fill
 from yolact_pl.geometry.masks import resize_masks
-from yolact_pl.losses.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
-from yolact_pl.losses.matching import match_anchors
+from yolact_pl.losses.assigners.iou_matching import match_anchors
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target
 

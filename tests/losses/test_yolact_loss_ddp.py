@@ -9,7 +9,7 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from yolact_pl.losses.classification import HardNegativeCrossEntropy
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target
 

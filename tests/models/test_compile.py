@@ -10,7 +10,7 @@ from torch._dynamo.testing import CompileCounter
 
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.batch_norm import freeze_batch_norm
-from yolact_pl.models.inference import inference_copy
+from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Maps, Yolact
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
 from yolact_pl.models.conv_unit import conv_norm, conv_norm_relu, conv_relu
-from yolact_pl.models.packed_conv import MAX_SHAPES, PackedConv2d, PackedDeformConv2d
+from yolact_pl.models.fast.packed_conv import MAX_SHAPES, PackedConv2d, PackedDeformConv2d
 
 
 def make_norm(channels: int) -> nn.BatchNorm2d:

@@ -11,7 +11,7 @@ import torch
 from tests.parity.weights import fill, image
 from yolact_pl.checkpoints.description import build_network
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, rename_table
-from yolact_pl.losses.classification import HardNegativeCrossEntropy
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.weight_files import inverse, rename_key

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 STAND_IN = """
 import pathlib, sys, time
 from hydra.core.hydra_config import HydraConfig
-from yolact_pl.tasks.sweep_report import running_trial
+from yolact_pl.cli.sweep_report import running_trial
 
 def run(cfg):
     print("lr", cfg.schedule.lr, flush=True)

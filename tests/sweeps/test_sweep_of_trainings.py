@@ -2,17 +2,15 @@
 
 import csv
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.tiny_run import ROOT, TINY
+
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
-TINY: list[str] = runpy.run_path(str(ROOT / "tests" / "tasks" / "conftest.py"))["TINY"]
-"""A few seconds a training."""
 SHORT = ["schedule.max_steps=2", "trainer.val_check_interval=2", "trainer.devices=2", "dataset.batch_size=1"]
 
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from tests.checkpoints.checkpoint_files import published, small_network
-from tests.tasks.conftest import ROOT, TINY, compose_config
+from tests.tiny_run import ROOT, TINY, compose_config
 from yolact_pl.checkpoints.description import ENTRY
-from yolact_pl.data.annotations import read_annotations
+from yolact_pl.config.anchors_file import insert_anchors_of_file, read_anchors_file
+from yolact_pl.config.build import build_network
+from yolact_pl.config.trained import load_trained
+from yolact_pl.data.annotations.annotations import read_annotations
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.dataset import TrainDataset
-from yolact_pl.data.transforms import NoAugmentation
 from yolact_pl.tasks.anchors import objects_of, run
-from yolact_pl.tasks.anchors_file import insert_anchors_of_file, read_anchors_file
-from yolact_pl.tasks.build import build_network
 from yolact_pl.tasks.train import run as train
-from yolact_pl.tasks.trained import load_trained
 
 Run = Callable[..., Any]
 FEW = ["task=anchors", "task.generations=5"]

@@ -18,7 +18,7 @@ from hydra.utils import get_method
 from pycocotools import mask as coco_mask
 from pytorch_lightning import Trainer
 
-from tests.tasks.conftest import ROOT, TINY, compose_config
+from tests.tiny_run import ROOT, TINY, compose_config
 from yolact_pl.callbacks import throughput
 from yolact_pl.data.sampler import TrainSampler
 

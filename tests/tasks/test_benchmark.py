@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tasks.conftest import TINY, compose_config
+from tests.tiny_run import TINY, compose_config
 from yolact_pl.checkpoints.description import ENTRY
+from yolact_pl.config.build import build, build_network, describe
 from yolact_pl.tasks.benchmark import run
-from yolact_pl.tasks.build import build, build_network, describe
 
 STAGES = ["decode and resize", "network", "boxes and NMS", "masks"]
 FEW = ["task=benchmark", "device=cpu", "task.warmup=1", "task.batch_sizes=[1,3]"]

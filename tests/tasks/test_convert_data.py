@@ -11,7 +11,7 @@ from hydra.utils import get_method
 from omegaconf.errors import MissingMandatoryValue
 from PIL import Image
 
-from tests.tasks.conftest import TINY, compose_config
+from tests.tiny_run import TINY, compose_config
 
 SIDE = 64
 OWN_DATA = [o for o in TINY if not o.startswith(("dataset.num_train", "dataset.num_val", "dataset.picture"))]

@@ -17,8 +17,8 @@ from hydra.utils import get_method
 from PIL import Image
 
 from tests.download.file_server import FileServer, running
-from tests.tasks.conftest import ROOT, compose_config
-from yolact_pl.data.annotations import DataError, read_annotations
+from tests.tiny_run import ROOT, compose_config
+from yolact_pl.data.annotations.annotations import DataError, read_annotations
 from yolact_pl.download.published import PUBLISHED_SETS, Archive, PublishedSet
 
 

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from tests.inference.test_predictor import random_images, small_predictor
-from yolact_pl.data.image_file import read_image
-from yolact_pl.inference.draw import draw_detections
-from yolact_pl.inference.outputs import write_picture
+from yolact_pl.images.image_file import read_image
+from yolact_pl.inference.drawing.draw import draw_detections
+from yolact_pl.inference.writing.outputs import write_picture
 from yolact_pl.tasks import predict
 
 OPTIONS = Path(__file__).parents[2] / "conf" / "task" / "predict.yaml"

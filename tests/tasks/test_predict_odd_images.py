@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from tests.inference.test_predictor import small_predictor
 from tests.tasks.odd_images import KINDS, odd_files
+from yolact_pl.cli.predict_options import OF_IMAGES
 from yolact_pl.tasks import predict
-from yolact_pl.tasks.predict_options import OF_IMAGES
 
 OPTIONS = Path(__file__).parents[2] / "conf" / "task" / "predict.yaml"
 MOST_MEMORY = 500

@@ -17,7 +17,7 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from yolact_pl.inference.video_reader import VideoReader
+from yolact_pl.inference.video.reader import VideoReader
 from yolact_pl.structures import Detections
 from yolact_pl.tasks import predict, predict_video
 from yolact_pl.tasks.predict_video import run_video

@@ -10,12 +10,12 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from tests.tasks.conftest import TINY, compose_config
-from yolact_pl.data.annotations import read_annotations
+from tests.tiny_run import TINY, compose_config
+from yolact_pl.config.build import build
+from yolact_pl.data.annotations.annotations import read_annotations
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.dataset import TrainDataset
 from yolact_pl.data.selection import select_classes
-from yolact_pl.data.transforms import NoAugmentation
-from yolact_pl.tasks.build import build
 from yolact_pl.tasks.preview_data import draw_sample, first_keys, run
 
 Run = Callable[..., Any]

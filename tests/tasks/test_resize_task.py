@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hydra.utils import get_method
 
-from tests.tasks.conftest import compose_config
+from tests.tiny_run import compose_config
 from yolact_pl import load
 from yolact_pl.checkpoints.description import read_checkpoint
-from yolact_pl.tasks.trained import load_trained
+from yolact_pl.config.trained import load_trained
 
 Run = Callable[..., Any]
 RECTANGULAR = "image_size=[64,96]"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolact_pl.anchor_search.coverage import RECALL_IOU, Coverage, Objects
-from yolact_pl.inference.colors import WHITE, Color, index_color
-from yolact_pl.inference.labels import draw_chip, text_coverage
+from yolact_pl.inference.drawing.colors import WHITE, Color, index_color
+from yolact_pl.inference.drawing.labels import draw_chip, text_coverage
 from yolact_pl.models.anchors import Anchors
 
 Picture = NDArray[np.uint8]

@@ -16,11 +16,11 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
-from yolact_pl.evaluation.encoding import ImageResults
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
 from yolact_pl.evaluation.report import format_class_table, format_table, write_metrics, write_results
-from yolact_pl.inference.draw import draw_detections, draw_targets
-from yolact_pl.inference.gallery import gallery, side_by_side
+from yolact_pl.inference.drawing.draw import draw_detections, draw_targets
+from yolact_pl.inference.drawing.gallery import gallery, side_by_side
+from yolact_pl.results.encoding import ImageResults
 from yolact_pl.structures import Batch, Detections, ImageInfo
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import NotRequired  # typing.NotRequired starts with Python 3.11
 
-from yolact_pl.geometry.placement import MODES, STRETCH
+from yolact_pl.images.placement import MODES, STRETCH
 from yolact_pl.models.weight_files import CheckpointError, read_content
 from yolact_pl.models.yolact import Yolact
 

@@ -14,7 +14,7 @@ from yolact_pl.checkpoints.description import (
     network_weights,
     read_checkpoint,
 )
-from yolact_pl.checkpoints.download import local_file
+from yolact_pl.checkpoints.published import local_file
 from yolact_pl.checkpoints.released import rename_table
 from yolact_pl.checkpoints.released_classes import released_classes
 from yolact_pl.models.weight_files import named_tensors, rename_key

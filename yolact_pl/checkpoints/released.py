@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from yolact_pl.checkpoints.description import CheckpointError, build_network
-from yolact_pl.checkpoints.download import local_file
+from yolact_pl.checkpoints.published import local_file
 from yolact_pl.models import darknet, resnet
 from yolact_pl.models.weight_files import RenameTable, load_exactly, read_tensors, rename_keys
 from yolact_pl.models.yolact import Yolact

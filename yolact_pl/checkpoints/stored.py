@@ -18,7 +18,7 @@ from yolact_pl.checkpoints.description import (
 )
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, released_image_size
 from yolact_pl.checkpoints.released_classes import released_classes
-from yolact_pl.geometry.placement import STRETCH
+from yolact_pl.images.placement import STRETCH
 from yolact_pl.models.weight_files import named_tensors
 from yolact_pl.models.yolact import Yolact
 

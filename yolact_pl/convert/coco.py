@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from yolact_pl.convert.labeled import LabeledImage, LabeledObject, LabeledSet
-from yolact_pl.data.annotations import DataError
-from yolact_pl.data.segmentations import mask_api
+from yolact_pl.data.annotations.annotations import DataError
+from yolact_pl.data.annotations.segmentations import mask_api
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from yolact_pl.data.annotations import DataError
-from yolact_pl.data.coco_json import json_type
+from yolact_pl.data.annotations.annotations import DataError
+from yolact_pl.data.annotations.coco_json import json_type
 
 _NAMES = {dict: "an object", list: "a list", str: "text"}
 

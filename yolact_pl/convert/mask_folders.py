@@ -13,7 +13,7 @@ from yolact_pl.convert.pictures import (
     read_indices,
     read_mask,
 )
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 ONLY_CLASS = "object"
 """Where no folder names a class."""

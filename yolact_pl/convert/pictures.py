@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from yolact_pl.data.annotations import DataError
-from yolact_pl.data.image_file import IMAGE_SUFFIXES
+from yolact_pl.data.annotations.annotations import DataError
+from yolact_pl.images.image_file import IMAGE_SUFFIXES
 
 _ORIENTATION_TAG = 0x0112
 

@@ -9,7 +9,7 @@ import numpy as np
 from yolact_pl.convert.labeled import LabeledImage, LabeledObject, LabeledSet, Split
 from yolact_pl.convert.pictures import by_stem, list_images, picture_size
 from yolact_pl.convert.voc import VOC_CLASSES, read_names
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 
 def read_sbd(source: Path, *, images: Path | None = None, classes: list[str] | None = None) -> LabeledSet:

@@ -11,7 +11,7 @@ from yolact_pl.convert.json_files import entry, number, read_object
 from yolact_pl.convert.labeled import LabeledImage, LabeledObject, LabeledSet, Split
 from yolact_pl.convert.outlines import ellipse, rectangle
 from yolact_pl.convert.pictures import picture_size
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 logger = logging.getLogger(__name__)
 

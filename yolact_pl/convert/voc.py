@@ -7,7 +7,7 @@ import numpy as np
 
 from yolact_pl.convert.labeled import LabeledImage, LabeledObject, LabeledSet, Split
 from yolact_pl.convert.pictures import by_stem, list_images, picture_size, read_indices
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",

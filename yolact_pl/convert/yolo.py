@@ -11,7 +11,7 @@ import numpy as np
 from yolact_pl.convert.labeled import LabeledImage, LabeledObject, LabeledSet, Split
 from yolact_pl.convert.pictures import list_images, picture_size
 from yolact_pl.convert.yolo_yaml import YoloYaml, find_yaml, read_yaml
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 logger = logging.getLogger(__name__)
 

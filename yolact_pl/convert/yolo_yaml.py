@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
 
 SPLITS = ("train", "val", "test")
 

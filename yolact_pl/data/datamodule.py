@@ -12,13 +12,13 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.accelerators.cpu import CPUAccelerator
 from pytorch_lightning.accelerators.mps import MPSAccelerator
 
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
+from yolact_pl.data.augmentation.transforms import Augmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker
 from yolact_pl.data.sampler import ShareSampler, TrainSampler
 from yolact_pl.data.sources import Sources
-from yolact_pl.data.transforms import Augmentation
-from yolact_pl.geometry.placement import STRETCH, Resize
+from yolact_pl.images.placement import STRETCH, Resize
 from yolact_pl.structures import Target
 
 MAX_WORKERS = 8

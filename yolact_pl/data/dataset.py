@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from yolact_pl.data.annotations import Annotations
-from yolact_pl.data.image_file import read_image
-from yolact_pl.data.rasterize import coverage, prototype_size, rasterize, semantic_size
+from yolact_pl.data.annotations.annotations import Annotations
+from yolact_pl.data.annotations.rasterize import coverage, prototype_size, rasterize, semantic_size
+from yolact_pl.data.augmentation.transforms import Augmentation
+from yolact_pl.data.augmentation.window import Window
 from yolact_pl.data.resize import fill_up, resize_image
 from yolact_pl.data.sampler import SampleKey, sample_generator
-from yolact_pl.data.transforms import Augmentation
-from yolact_pl.data.window import Window
-from yolact_pl.geometry.placement import STRETCH, Resize
+from yolact_pl.images.image_file import read_image
+from yolact_pl.images.placement import STRETCH, Resize
 from yolact_pl.structures import ImageInfo, Target
 
 MIN_BOX_SIDE = 1.0

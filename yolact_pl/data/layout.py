@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from yolact_pl.data.coco_json import DataError
-from yolact_pl.data.image_file import is_file
+from yolact_pl.data.annotations.coco_json import DataError
+from yolact_pl.images.image_file import is_file
 
 _FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
 _CHUNK = 1 << 24

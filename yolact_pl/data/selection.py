@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from yolact_pl.data.annotations import Annotations
-from yolact_pl.data.coco_json import DataError
-from yolact_pl.data.segmentations import Outlines, starts
+from yolact_pl.data.annotations.annotations import Annotations
+from yolact_pl.data.annotations.coco_json import DataError
+from yolact_pl.data.annotations.segmentations import Outlines, starts
 
 NAMES_SHOWN = 12
 

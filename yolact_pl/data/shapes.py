@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from yolact_pl.data.annotations import DataError
+from yolact_pl.data.annotations.annotations import DataError
+from yolact_pl.data.annotations.segmentations import mask_api
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.data.segmentations import mask_api
 from yolact_pl.data.shape_drawing import CLASSES, ShapeImage, draw_shapes
 
 logger = logging.getLogger(__name__)

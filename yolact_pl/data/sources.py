@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yolact_pl.data.annotations import Annotations, DataError, read_annotations
+from yolact_pl.data.annotations.annotations import Annotations, DataError, read_annotations
 from yolact_pl.data.layout import find_files
 from yolact_pl.data.selection import check_fraction, select_classes, split_images
 

@@ -6,8 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolact_pl.data.coco_json import DataError, is_usable_text, json_type, load_json, no_garbage_collection
-from yolact_pl.data.image_file import MAX_PIXELS
+from yolact_pl.data.annotations.coco_json import (
+    DataError,
+    is_usable_text,
+    json_type,
+    load_json,
+    no_garbage_collection,
+)
 from yolact_pl.doctor.columns import (
     column,
     finite_boxes,
@@ -18,6 +23,7 @@ from yolact_pl.doctor.columns import (
 )
 from yolact_pl.doctor.findings import Finding
 from yolact_pl.doctor.kinds import Kind
+from yolact_pl.images.image_file import MAX_PIXELS
 
 Rows = list[dict[str, Any]]
 

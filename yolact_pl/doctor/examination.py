@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from yolact_pl.data.coco_json import no_garbage_collection
-from yolact_pl.doctor.check_boxes import check_boxes
-from yolact_pl.doctor.check_doubles import check_doubles
-from yolact_pl.doctor.check_files import Folders, check_files, check_listed
-from yolact_pl.doctor.check_lists import check_categories, check_entries, check_images
-from yolact_pl.doctor.check_masks import check_masks
-from yolact_pl.doctor.check_pair import check_classes, check_pair
+from yolact_pl.data.annotations.coco_json import no_garbage_collection
+from yolact_pl.doctor.checks.boxes import check_boxes
+from yolact_pl.doctor.checks.doubles import check_doubles
+from yolact_pl.doctor.checks.files import Folders, check_files, check_listed
+from yolact_pl.doctor.checks.lists import check_categories, check_entries, check_images
+from yolact_pl.doctor.checks.masks import check_masks
+from yolact_pl.doctor.checks.pair import check_classes, check_pair
 from yolact_pl.doctor.coco_set import CocoSet, SetPaths, read_set
 from yolact_pl.doctor.findings import Finding
+from yolact_pl.doctor.image_facts import Picture, check_pictures, look_at_pictures
 from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.masks import Masks, measure_masks
-from yolact_pl.doctor.pictures import Picture, check_pictures, look_at_pictures
-from yolact_pl.doctor.statistics import Statistics, count
+from yolact_pl.doctor.report.statistics import Statistics, count
 
 
 @dataclass(frozen=True, eq=False, repr=False)

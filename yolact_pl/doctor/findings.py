@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from yolact_pl.data.coco_json import json_type
+from yolact_pl.data.annotations.coco_json import json_type
 from yolact_pl.doctor.kinds import Kind, Severity
 
 

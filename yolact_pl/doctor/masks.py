@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from yolact_pl.data.segmentations import mask_api
+from yolact_pl.data.annotations.segmentations import mask_api
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from yolact_pl.data import rle
-from yolact_pl.data.annotations import Annotations
+from yolact_pl.data.annotations import rle
+from yolact_pl.data.annotations.annotations import Annotations
 from yolact_pl.doctor.boxes import boxes_agree, clip_boxes
-from yolact_pl.doctor.check_doubles import repeated_rows
+from yolact_pl.doctor.checks.doubles import repeated_rows
 from yolact_pl.doctor.columns import rows_repeated
 from yolact_pl.doctor.run_lengths import code_bounds
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yolact_pl.data.drops import Reason
-from yolact_pl.data.segmentations import judge_rings, starts
+from yolact_pl.data.annotations.drops import Reason
+from yolact_pl.data.annotations.segmentations import judge_rings, starts
 from yolact_pl.doctor.kinds import Kind
 
 _CHUNK = 1_000_000  # coordinates measured at once: enough for numpy, and little memory

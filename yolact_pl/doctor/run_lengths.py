@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from yolact_pl.data import rle
-from yolact_pl.data.image_file import MAX_PIXELS
+from yolact_pl.data.annotations import rle
 from yolact_pl.doctor.findings import shown
 from yolact_pl.doctor.kinds import Kind
+from yolact_pl.images.image_file import MAX_PIXELS
 
 
 class CodeProblem(Exception):

@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 
 from yolact_pl.evaluation.counting import BACKENDS, Objects, box_objects, count_matches, mask_objects
-from yolact_pl.evaluation.encoding import ImageResults, encode_detections
 from yolact_pl.evaluation.ground_truth import Annotations, prepare_objects, read_annotations, select
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics, summarize
+from yolact_pl.results.encoding import ImageResults, encode_detections
 from yolact_pl.structures import Detections
 
 

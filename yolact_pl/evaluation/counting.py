@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from yolact_pl.evaluation.encoding import ImageResults
 from yolact_pl.evaluation.ground_truth import Annotations, mask_api
+from yolact_pl.results.encoding import ImageResults
 
 logger = logging.getLogger(__name__)
 

@@ -4,16 +4,14 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
+from yolact_pl.atomic_file import atomic_file
 from yolact_pl.evaluation.coco_ap import unique_images
-from yolact_pl.evaluation.encoding import ImageResults
 from yolact_pl.evaluation.metrics import IOU_PERCENT, AveragePrecision, CocoMetrics
+from yolact_pl.results.encoding import ImageResults
 
 
 def format_table(metrics: CocoMetrics) -> str:
@@ -72,19 +70,6 @@ def write_results(rows: Iterable[ImageResults], folder: Path) -> None:
         _write_list(file, (row for image in images for row in image.box_rows()))
     with atomic_file(folder / "mask_detections.json") as file:
         _write_list(file, (row for image in images for row in image.mask_rows()))
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[TextIO]:
-    """A text file that appears under its name only when it is complete; until then an older one stays."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner only
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _write_list(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:

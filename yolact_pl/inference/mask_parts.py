@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from yolact_pl.inference.map_panels import WHOLE, Map, Region
+from yolact_pl.inference.drawing.map_panels import WHOLE, Map, Region
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.postprocess import Chosen
 from yolact_pl.structures import Detections, Placement, Predictions

@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 from typing_extensions import Unpack
 
-from yolact_pl.checkpoints.download import local_file
+from yolact_pl.checkpoints.published import local_file
 from yolact_pl.checkpoints.stored import StoredNetwork, read_stored_network
-from yolact_pl.inference.image_detections import ImageDetections
-from yolact_pl.inference.images import AnyImage, ImageStack, is_one_image, to_pixels
+from yolact_pl.images.any_image import AnyImage, ImageStack, is_one_image, to_pixels
 from yolact_pl.inference.options import Options
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.weight_files import CheckpointError
 from yolact_pl.postprocess import Postprocess
+from yolact_pl.results.image_detections import ImageDetections
 
 MIN_SCORE = 0.3
 SMALLEST_SIDE = 32

@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from yolact_pl.data.resize import fill_up, resize_images
-from yolact_pl.geometry.placement import STRETCH, Resize
+from yolact_pl.images.placement import STRETCH, Resize
 from yolact_pl.inference.options import (
     Options,
     asked_postprocess,
@@ -18,8 +18,8 @@ from yolact_pl.inference.options import (
     check_options,
     labels_of,
 )
-from yolact_pl.inference.tiles import predict_tiled
-from yolact_pl.models.inference import inference_copy
+from yolact_pl.inference.tiling.tiles import predict_tiled
+from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Chosen, Postprocess
 from yolact_pl.structures import Detections, Placement, Predictions

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from yolact_pl.geometry.boxes import encode_boxes, scale_boxes
 from yolact_pl.geometry.masks import resize_masks
-from yolact_pl.losses.anchor_groups import group_anchors
-from yolact_pl.losses.mask import Positives, limit_positives, mask_iou_loss, mask_loss
-from yolact_pl.losses.matching import Matches, image_of_rows, match_anchors
+from yolact_pl.losses.assigners.anchor_groups import group_anchors
+from yolact_pl.losses.assigners.iou_matching import Matches, image_of_rows, match_anchors
 from yolact_pl.losses.precision import at_least_float32
-from yolact_pl.losses.semantic import semantic_loss
+from yolact_pl.losses.terms.mask import Positives, limit_positives, mask_iou_loss, mask_loss
+from yolact_pl.losses.terms.semantic import semantic_loss
 from yolact_pl.losses.transfer import to_device
 from yolact_pl.structures import Predictions, Target
 

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.models.packed_conv import PackedConv2d, PackedDeformConv2d
+from yolact_pl.models.fast.packed_conv import PackedConv2d, PackedDeformConv2d
 
 
 def conv_relu(conv: nn.Module, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from yolact_pl.models.download import fetch_file
+from yolact_pl.models.cached_file import fetch_file
 
 RenameTable = Sequence[tuple[str, str]]
 """Pairs of patterns (from, to); `{}` stands for the rest of the key and is carried over."""

@@ -14,12 +14,12 @@ from yolact_pl.anchor_search.plot import draw_anchors
 from yolact_pl.anchor_search.proposal import propose
 from yolact_pl.anchor_search.report import describe_forms, level_table, size_table
 from yolact_pl.anchor_search.setting import AnchorSetting
+from yolact_pl.atomic_file import atomic_file
+from yolact_pl.config.build import build, image_size
+from yolact_pl.config.missing_data import check_data
+from yolact_pl.data.augmentation.window import Window
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.dataset import TrainDataset
-from yolact_pl.data.window import Window
-from yolact_pl.evaluation.report import atomic_file
-from yolact_pl.tasks.build import build, image_size
-from yolact_pl.tasks.missing_data import check_data
 
 _log = logging.getLogger(__name__)
 _TARGET = "yolact_pl.models.anchors.Anchors"

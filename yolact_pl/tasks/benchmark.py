@@ -13,22 +13,28 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig
 from torch._dynamo.exc import TorchDynamoException
 
-from yolact_pl.data.annotations import DataError
+from yolact_pl.atomic_file import atomic_file
+from yolact_pl.config.build import build, build_network, image_size, resize_mode
+from yolact_pl.config.missing_data import check_data
+from yolact_pl.config.switches import check_compile, check_switches, compile_network
+from yolact_pl.config.trained import Trained, load_trained
+from yolact_pl.data.annotations.annotations import DataError
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.dataset import EvaluationDataset
-from yolact_pl.data.image_file import read_image
 from yolact_pl.data.loader import ImageLoader
 from yolact_pl.data.shape_drawing import draw_shapes
-from yolact_pl.evaluation.report import atomic_file
-from yolact_pl.inference.benchmark import BatchTimes, Read, StageTimes, measure_batches, measure_stages
-from yolact_pl.inference.benchmark_report import BenchmarkReport, batch_numbers, benchmark_text
+from yolact_pl.images.image_file import read_image
+from yolact_pl.inference.measuring.benchmark import (
+    BatchTimes,
+    Read,
+    StageTimes,
+    measure_batches,
+    measure_stages,
+)
+from yolact_pl.inference.measuring.report import BenchmarkReport, batch_numbers, benchmark_text
+from yolact_pl.inference.measuring.timing import describe_machine
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.inference.timing import describe_machine
 from yolact_pl.models.yolact import Yolact
-from yolact_pl.tasks.build import build, build_network, image_size, resize_mode
-from yolact_pl.tasks.missing_data import check_data
-from yolact_pl.tasks.switches import check_compile, check_switches, compile_network
-from yolact_pl.tasks.trained import Trained, load_trained
 
 _log = logging.getLogger(__name__)
 COCO_CLASSES = 80

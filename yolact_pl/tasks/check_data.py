@@ -8,24 +8,24 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from yolact_pl.data.coco_json import DataError
+from yolact_pl.atomic_file import atomic_file
+from yolact_pl.cli.typed_command import typed_command
+from yolact_pl.config.build import build
+from yolact_pl.config.missing_data import how_to_fetch
+from yolact_pl.config.switches import check_switches
+from yolact_pl.data.annotations.coco_json import DataError
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.shapes import ShapesDataModule
 from yolact_pl.doctor.coco_set import SetPaths
-from yolact_pl.doctor.draft import Change
 from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.findings import count_kinds
-from yolact_pl.doctor.fix import write_corrected
+from yolact_pl.doctor.fixing.draft import Change
+from yolact_pl.doctor.fixing.fix import write_corrected
+from yolact_pl.doctor.image_facts import Picture
 from yolact_pl.doctor.kinds import Severity
-from yolact_pl.doctor.page import page
-from yolact_pl.doctor.pictures import Picture
-from yolact_pl.doctor.places import write_csv
-from yolact_pl.doctor.text_report import finding_table, text_report, verdict
-from yolact_pl.evaluation.report import atomic_file
-from yolact_pl.tasks.build import build
-from yolact_pl.tasks.missing_data import how_to_fetch
-from yolact_pl.tasks.switches import check_switches
-from yolact_pl.tasks.typed_command import typed_command
+from yolact_pl.doctor.report.page import page
+from yolact_pl.doctor.report.places import write_csv
+from yolact_pl.doctor.report.text_report import finding_table, text_report, verdict
 
 _log = logging.getLogger(__name__)
 _FAILING = {

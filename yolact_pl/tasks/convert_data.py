@@ -8,6 +8,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from yolact_pl.atomic_file import atomic_file
+from yolact_pl.cli.progress_bar import progress_bar
+from yolact_pl.cli.typed_command import typed_command
 from yolact_pl.convert.coco import Conversion, to_coco
 from yolact_pl.convert.labeled import LabeledSet
 from yolact_pl.convert.labelme import read_labelme
@@ -16,9 +19,6 @@ from yolact_pl.convert.sbd import read_sbd
 from yolact_pl.convert.via import read_via
 from yolact_pl.convert.voc import read_voc
 from yolact_pl.convert.yolo import read_yolo
-from yolact_pl.evaluation.report import atomic_file
-from yolact_pl.tasks.counter import progress_bar
-from yolact_pl.tasks.typed_command import typed_command
 
 _log = logging.getLogger(__name__)
 

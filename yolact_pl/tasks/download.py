@@ -7,12 +7,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from yolact_pl.atomic_file import atomic_file
+from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.convert.coco import to_coco
 from yolact_pl.convert.sbd import read_sbd
 from yolact_pl.download.data_set import download_set
 from yolact_pl.download.published import PUBLISHED_SETS, PublishedSet
-from yolact_pl.evaluation.report import atomic_file
-from yolact_pl.tasks.counter import progress_bar
 
 _log = logging.getLogger(__name__)
 

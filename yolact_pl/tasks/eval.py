@@ -7,12 +7,12 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.coco_evaluation import CocoEvaluation
+from yolact_pl.config.build import build, describe
+from yolact_pl.config.missing_data import check_data
+from yolact_pl.config.trained import load_trained
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.module import YolactModule
-from yolact_pl.tasks.build import build, describe
-from yolact_pl.tasks.missing_data import check_data
-from yolact_pl.tasks.trained import load_trained
-from yolact_pl.tasks.trainer import build_callbacks, build_trainer
+from yolact_pl.training.trainer import build_callbacks, build_trainer
 
 _log = logging.getLogger(__name__)
 

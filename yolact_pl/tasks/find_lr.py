@@ -3,10 +3,10 @@
 import torch
 from omegaconf import DictConfig
 
-from yolact_pl.tasks.fine_tune import network_to_train
-from yolact_pl.tasks.missing_data import check_data
-from yolact_pl.tasks.training_data import training_data
-from yolact_pl.tasks.tuning import AUTO, find_batch_size, find_learning_rate
+from yolact_pl.config.missing_data import check_data
+from yolact_pl.training.fine_tune import network_to_train
+from yolact_pl.training.training_data import training_data
+from yolact_pl.training.tuning import AUTO, find_batch_size, find_learning_rate
 
 
 def run(cfg: DictConfig) -> float:

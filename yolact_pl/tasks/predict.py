@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, ListConfig
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from yolact_pl.data.image_file import ImageError, read_image
-from yolact_pl.inference.gallery import gallery, thumbnail
-from yolact_pl.inference.image_writer import Found, ImageWriter, Written
+from yolact_pl.cli.predict_options import checked_options
+from yolact_pl.cli.progress_bar import progress_bar
+from yolact_pl.cli.stop_signals import stop_signals
+from yolact_pl.config.build import build, image_size, resize_mode
+from yolact_pl.config.trained import load_trained
+from yolact_pl.images.image_file import ImageError, read_image
+from yolact_pl.inference.drawing.gallery import gallery, thumbnail
 from yolact_pl.inference.mask_parts import MaskParts, predict_with_parts
 from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
-from yolact_pl.inference.outputs import write_picture
 from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.inference.results import ResultsFile
-from yolact_pl.inference.window import Window, open_window
+from yolact_pl.inference.writing.image_writer import Found, ImageWriter, Written
+from yolact_pl.inference.writing.outputs import write_picture
+from yolact_pl.inference.writing.results_file import ResultsFile
+from yolact_pl.inference.writing.screen import Window, open_window
 from yolact_pl.structures import Detections
-from yolact_pl.tasks.build import build, image_size, resize_mode
-from yolact_pl.tasks.counter import progress_bar
-from yolact_pl.tasks.predict_options import checked_options
-from yolact_pl.tasks.stop_signals import stop_signals
-from yolact_pl.tasks.trained import load_trained
 
 _log = logging.getLogger(__name__)
 GALLERY_PICTURES = 24

@@ -9,16 +9,16 @@ from typing import TextIO
 
 from omegaconf import DictConfig
 
-from yolact_pl.inference.camera import Camera, open_video
-from yolact_pl.inference.image_writer import Found, ImageWriter
+from yolact_pl.cli.progress_bar import progress_bar
+from yolact_pl.cli.stop_signals import stop_signals
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.inference.results import plain_result
-from yolact_pl.inference.video import SeenFrame, paced, predict_video
-from yolact_pl.inference.video_reader import VideoError, VideoReader
-from yolact_pl.inference.video_writer import VideoWriter
-from yolact_pl.inference.window import Window, open_window
-from yolact_pl.tasks.counter import progress_bar
-from yolact_pl.tasks.stop_signals import stop_signals
+from yolact_pl.inference.video.camera import Camera, open_video
+from yolact_pl.inference.video.prediction import SeenFrame, paced, predict_video
+from yolact_pl.inference.video.reader import VideoError, VideoReader
+from yolact_pl.inference.video.writer import VideoWriter
+from yolact_pl.inference.writing.image_writer import Found, ImageWriter
+from yolact_pl.inference.writing.results_file import plain_result
+from yolact_pl.inference.writing.screen import Window, open_window
 
 _log = logging.getLogger(__name__)
 

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
+from yolact_pl.config.build import build
+from yolact_pl.config.missing_data import check_data
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.dataset import TrainDataset
 from yolact_pl.data.sampler import SampleKey, TrainSampler
 from yolact_pl.geometry.masks import resize_masks
-from yolact_pl.inference.draw import draw_targets
-from yolact_pl.inference.gallery import thumbnail
-from yolact_pl.inference.sheet import Sheet
+from yolact_pl.inference.drawing.draw import draw_targets
+from yolact_pl.inference.drawing.gallery import thumbnail
+from yolact_pl.inference.drawing.sheet import Sheet
 from yolact_pl.structures import Target
-from yolact_pl.tasks.build import build
-from yolact_pl.tasks.missing_data import check_data
 
 _log = logging.getLogger(__name__)
 HATCH = 12

@@ -22,23 +22,23 @@ from yolact_pl.checkpoints.description import (
     network_weights,
     read_checkpoint,
 )
+from yolact_pl.cli.sweep_report import running_trial
+from yolact_pl.config.build import build, describe, image_size
+from yolact_pl.config.config_difference import log_difference
+from yolact_pl.config.find_checkpoint import checkpoint_to_resume
+from yolact_pl.config.hyper_parameters import hyper_parameters
+from yolact_pl.config.missing_data import check_data
+from yolact_pl.config.switches import check_compile, check_switches, compile_network
 from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
 from yolact_pl.schedule import Schedule
-from yolact_pl.tasks.build import build, describe, image_size
-from yolact_pl.tasks.config_difference import log_difference
-from yolact_pl.tasks.find_checkpoint import checkpoint_to_resume
-from yolact_pl.tasks.fine_tune import network_to_train, step_to_start_at
-from yolact_pl.tasks.hyper_parameters import hyper_parameters
-from yolact_pl.tasks.missing_data import check_data
-from yolact_pl.tasks.shared_folder import share_output_folder
-from yolact_pl.tasks.spawned import best_score
-from yolact_pl.tasks.sweep_report import running_trial
-from yolact_pl.tasks.switches import check_compile, check_switches, compile_network
-from yolact_pl.tasks.trainer import build_callbacks, build_trainer, num_processes
-from yolact_pl.tasks.training_data import training_data
-from yolact_pl.tasks.tuning import keep_found, tune
-from yolact_pl.tasks.warn_of_mistakes import warn_of_mistakes
+from yolact_pl.training.fine_tune import network_to_train, step_to_start_at
+from yolact_pl.training.shared_folder import share_output_folder
+from yolact_pl.training.spawned import best_score
+from yolact_pl.training.trainer import build_callbacks, build_trainer, num_processes
+from yolact_pl.training.training_data import training_data
+from yolact_pl.training.tuning import keep_found, tune
+from yolact_pl.training.warn_of_mistakes import warn_of_mistakes
 
 _log = logging.getLogger(__name__)
 MIN_IMAGES_FOR_BATCH_NORM = 6

@@ -1,0 +1,53 @@
+"""Validation images without an object of the classes that are trained, and no validation images at all."""
+
+import json
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.tiny_run import TINY, compose_config
+from yolact_pl.tasks.train import run
+
+
+def write_set(path: Path, category_id: int) -> list[str]:
+    """Four images with an object each; the overrides that name them."""
+    images, annotations = [], []
+    for i in range(4):
+        cv2.imwrite(str(path.parent / f"{i}.png"), np.full((40, 60, 3), 100, np.uint8))
+        images.append({"id": i, "file_name": f"{i}.png", "height": 40, "width": 60})
+        ring = [4, 8, 40, 8, 40, 32, 4, 32]
+        annotations.append(
+            {"id": i, "image_id": i, "category_id": category_id, "bbox": [4, 8, 36, 24], "area": 864,
+             "iscrowd": 0, "segmentation": [ring]}
+        )  # fmt: skip
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    path.write_text(json.dumps({"images": images, "categories": categories, "annotations": annotations}))
+    return [f"dataset.{path.stem}_json={path}", f"dataset.{path.stem}_images={path.parent}"]
+
+
+OWN = [o for o in TINY if not o.startswith(("dataset.num_", "dataset.picture_size", "dataset.shapes"))]
+OWN += ["dataset=coco_custom", "dataset.num_workers=0", "dataset.classes=[cat]"]
+
+
+def test_run_without_validation_images_leaves_its_last_state(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    own = [*OWN, *write_set(tmp_path / "train.json", 1), "schedule.max_steps=3"]
+    assert run(compose_config(own, tmp_path / "run")) is None
+    (path,) = (tmp_path / "run" / "checkpoints").iterdir()
+    assert torch.load(path, weights_only=True)["global_step"] == 3
+    assert f"last checkpoint: {path}" in caplog.text
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_is_said(found: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    own = OWN + write_set(tmp_path / "train.json", 1) + write_set(tmp_path / "val.json", 1 if found else 2)
+    run(compose_config(own, tmp_path / "run"))
+    said = "no object is on the 4 images, so that AP says nothing" in caplog.text
+    assert said == (not found)

@@ -1,0 +1,1 @@
+"""Command line: entry point, suggestions for mistyped overrides, progress, signals."""

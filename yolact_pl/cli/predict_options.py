@@ -1,0 +1,85 @@
+"""What may be asked of task=predict, checked before anything is loaded."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+
+from yolact_pl.config.switches import check_switches
+from yolact_pl.inference.options import nearest
+from yolact_pl.inference.predictor import resolve_device
+from yolact_pl.inference.tiling.tiles import tile_overlap
+from yolact_pl.inference.video.writer import CODECS
+from yolact_pl.inference.writing.outputs import MAX_INDEX
+
+OF_IMAGES = ("overlay", "json", "masks", "cutouts", "prototypes")
+OF_VIDEO = ("video", "overlay", "json", "masks", "cutouts")
+MODES = ("throughput", "latency")
+SWITCHES = ("show", "labels", "recursive", "half")
+BATCH_SIZE = 4
+"""Where devices compute images at the same time."""
+NUMBERS = ("min_score", "overlap")
+
+
+def checked_options(cfg: DictConfig, *, video: bool) -> DictConfig:
+    """The config with `save` as a list, also where one word was given, and with a batch size.
+
+    Args:
+        cfg: as Hydra composed it, see `conf/task/predict.yaml`.
+        video: whether the source is one; then other things can be saved than of images.
+
+    Raises:
+        ValueError: an option of the wrong kind, out of its range, or that does not fit the source.
+    """
+    cfg = cfg.copy()
+    cfg.save = _words(cfg.save)
+    _check_kinds(cfg)
+    if cfg.batch_size is None:
+        cfg.batch_size = 1 if resolve_device(cfg.device).type == "cpu" else BATCH_SIZE
+    _check_save(cfg.save, OF_VIDEO if video else OF_IMAGES)
+    if not cfg.save and not cfg.show:
+        raise ValueError(f"save=[] and show=false leave nothing to do: give some of {', '.join(OF_IMAGES)}")
+    if cfg.color_by not in ("class", "instance"):
+        raise ValueError(f"color_by={cfg.color_by}: expected class or instance")
+    if cfg.mode not in (None, *MODES):
+        raise ValueError(f"mode={cfg.mode} is not known: give {' or '.join(MODES)}, or null to choose")
+    if cfg.video_suffix not in CODECS:
+        raise ValueError(f"video_suffix={cfg.video_suffix}: expected one of {', '.join(CODECS)}")
+    if cfg.tile is not None:
+        tile_overlap(cfg.tile, cfg.overlap)
+        if video:
+            raise ValueError("tile is for images: leave it out for a video")
+        if "prototypes" in cfg.save:
+            raise ValueError("save: prototypes belong to a whole image; leave out tile")
+    if "masks" in cfg.save and (cfg.top_k is None or cfg.top_k > MAX_INDEX):
+        raise ValueError(f"save: masks are numbered up to {MAX_INDEX} in a PNG; set top_k to at most that")
+    return cfg
+
+
+def _words(save: Any) -> list[str]:
+    if isinstance(save, ListConfig):
+        return [str(word) for word in save]
+    return [] if save is None else [str(save)]
+
+
+def _check_save(save: Sequence[str], possible: Sequence[str]) -> None:
+    for word in save:
+        if word in possible:
+            continue
+        if word in OF_VIDEO:
+            raise ValueError(f"save: {word} needs a video, a camera or a stream as source")
+        if word in OF_IMAGES:
+            raise ValueError(f"save: {word} is for images; of a video {', '.join(OF_VIDEO)} can be saved")
+        raise ValueError(f"save: {word!r} is not known; {nearest(word, possible)}")
+
+
+def _check_kinds(cfg: DictConfig) -> None:
+    check_switches(cfg, *SWITCHES)
+    for key in NUMBERS:
+        if isinstance(cfg[key], bool) or not isinstance(cfg[key], int | float):
+            raise ValueError(f"{key}={cfg[key]}: expected a number")
+    for key in ("batch_size", "top_k", "tile"):
+        if cfg[key] is not None and not (
+            isinstance(cfg[key], int) and not isinstance(cfg[key], bool) and cfg[key] >= 1
+        ):
+            raise ValueError(f"{key}={cfg[key]}: expected a whole number, at least 1")

@@ -1,0 +1,1 @@
+"""From the composed config to objects, and the configs of checkpoints."""

@@ -1,0 +1,79 @@
+"""From config to objects, in one place."""
+
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from yolact_pl.checkpoints.description import Description, without_weights
+from yolact_pl.checkpoints.published import fetch, is_published
+from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.images.placement import STRETCH
+from yolact_pl.models.yolact import Yolact
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """Instantiate a node with plain containers. A ValueError of a constructor comes through as it was raised.
+
+    Raises:
+        ValueError: from the constructor.
+    """
+    try:
+        return instantiate(node, _convert_="all", **arguments)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError):
+            raise error.__cause__ from None
+        if isinstance(error.__cause__, TypeError):
+            raise ValueError(f"{node.get('_target_')}: {error.__cause__}") from error
+        raise
+
+
+def build_network(cfg: DictConfig, num_classes: int, *, pretrained: bool = True) -> Yolact:
+    """The network of `cfg.model.network` for so many classes.
+
+    Args:
+        cfg: `backbone.weights` may also be a published name (`checkpoints/download.py`).
+        num_classes: background not counted.
+        pretrained: False if weights for the whole network follow, so that the backbone's need not be fetched.
+    """
+    backbone = cfg.model.network.backbone
+    weights = backbone.get("weights")
+    changes: dict[str, Any] = {}
+    if not pretrained:
+        changes = {key: value for key, value in without_weights(backbone).items() if backbone[key] != value}
+    elif weights is not None and is_published(weights):
+        otherwise = "set backbone.weights=<path>, or backbone.weights=null to start from random weights"
+        changes = {"weights": str(fetch(weights, otherwise=otherwise))}
+    return build(cfg.model.network, num_classes=num_classes, backbone=changes)
+
+
+def describe(cfg: DictConfig, data: CocoDataModule) -> Description:
+    """What a checkpoint of this run says of itself."""
+    network = OmegaConf.to_container(cfg.model.network, resolve=True)
+    assert isinstance(network, dict)
+    tree: dict[str, Any] = {str(key): value for key, value in network.items()} | {
+        "num_classes": data.num_classes
+    }
+    tree["backbone"] = without_weights(tree["backbone"])  # the checkpoint has its own
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    return Description(
+        network=tree,
+        class_names=list(data.classes),
+        category_ids=list(data.category_ids),
+        image_size=list(image_size(cfg)),
+        resize=resize_mode(cfg),
+        config={str(key): value for key, value in config.items()},
+    )
+
+
+def image_size(cfg: DictConfig) -> tuple[int, int]:
+    """(height, width) of the network's input."""
+    size = cfg.image_size
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def resize_mode(cfg: DictConfig) -> str:
+    """How pictures are placed on the network's input; configs of older checkpoints do not say."""
+    return cfg.get("resize", STRETCH)

@@ -1,0 +1,1 @@
+"""Annotations in COCO format: reading, checking, rasterising."""

@@ -1,0 +1,264 @@
+"""A COCO annotation file in flat arrays: read once, checked, and shared by forked workers without a copy."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolact_pl.data.annotations.coco_json import DataError, Table, load_json, no_garbage_collection
+from yolact_pl.data.annotations.drops import Drops, Reason
+from yolact_pl.data.annotations.segmentations import Outlines, mask_api, read_segmentations, starts
+from yolact_pl.images.image_file import MAX_PIXELS, is_file
+
+__all__ = ["Annotations", "DataError", "read_annotations"]
+
+logger = logging.getLogger(__name__)
+
+_INT64 = {"low": -(2**63), "high": 2**63 - 1}
+MAX_AREA = 1e12
+"""Square pixels of an object that are believed."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Annotations:
+    """The images and objects of one annotation file; objects are sorted by image.
+
+    Images are counted i = 0, 1, ... in the file's order, objects j = 0, 1, ... within all images.
+    """
+
+    path: Path
+    class_names: list[str]
+    """By label: the categories sorted by id."""
+    category_ids: list[int]
+    """By label."""
+    has_ground_truth: bool
+    """False for a file that only lists images, as of COCO's test-dev."""
+    summary: str | None
+    """One line that says how many annotations were dropped and why; None if all are used."""
+
+    image_ids: np.ndarray
+    """[images] int64."""
+    widths: np.ndarray
+    """[images] int64, pixels."""
+    heights: np.ndarray
+    """[images] int64, pixels."""
+    names: bytes
+    """All file names, UTF-8."""
+    name_starts: np.ndarray
+    """[images + 1] int64 into `names`."""
+    row_starts: np.ndarray
+    """[images + 1] int64: where each image's objects start."""
+
+    ids: np.ndarray
+    """[N] int64, the file's annotation ids."""
+    file_rows: np.ndarray
+    """[N] int64: where each object is in the file's list."""
+    image_indices: np.ndarray
+    """[N] int64: i of each object."""
+    labels: np.ndarray
+    """[N] int64, 0-based."""
+    boxes: np.ndarray
+    """[N, 4] float32 xyxy in pixels, clipped to the image."""
+    iscrowd: np.ndarray
+    """[N] bool."""
+    area: np.ndarray
+    """[N] float32, square pixels, as the file says or else counted from the mask."""
+    outlines: Outlines
+    """The polygons and run-length codes of all objects."""
+
+    @property
+    def num_images(self) -> int:
+        """How many images the file lists, with or without objects."""
+        return len(self.image_ids)
+
+    @property
+    def num_annotations(self) -> int:
+        """How many objects and crowd regions are left after dropping the degenerate ones."""
+        return len(self.ids)
+
+    def file_name(self, i: int) -> str:
+        """The file of image i, relative to the images folder."""
+        return self.names[self.name_starts[i] : self.name_starts[i + 1]].decode()
+
+    def size(self, i: int) -> tuple[int, int]:
+        """(height, width) of image i."""
+        return int(self.heights[i]), int(self.widths[i])
+
+    def rows(self, i: int) -> slice:
+        """The objects of image i."""
+        return slice(int(self.row_starts[i]), int(self.row_starts[i + 1]))
+
+    def polygons(self, j: int) -> list[np.ndarray] | None:
+        """The rings of object j, float64 [points, 2] as x, y in pixels; None if it has an RLE."""
+        return self.outlines.polygons(j)
+
+    def rle(self, j: int) -> dict[str, Any]:
+        """The mask of object j in pycocotools' compressed form: "size" [height, width], "counts" bytes."""
+        return self.outlines.rle(j, self.size(int(self.image_indices[j])))
+
+    def mask(self, j: int) -> np.ndarray:
+        """The mask of object j as uint8 [H, W] of 0 and 1, at the size of its image."""
+        return mask_api.decode(self.rle(j))
+
+
+@no_garbage_collection()
+def read_annotations(path: str | Path, images_folder: str | Path | None = None) -> Annotations:
+    """Read and check a COCO-format file; degenerate annotations are dropped and counted in one logged line.
+
+    Args:
+        path: the json file.
+        images_folder: if given, the file of every image must exist in it.
+
+    Raises:
+        DataError: the file or one of its entries is not as the COCO format says, or image files are missing.
+    """
+    path = Path(path)
+    content = load_json(path)
+    images = Table(content, "images", noun="image", path=path)
+    categories = Table(content, "categories", noun="category", path=path)
+    has_ground_truth = "annotations" in content
+    if not has_ground_truth:
+        content["annotations"] = []
+    table = Table(content, "annotations", noun="annotation", path=path)
+
+    category_ids, class_names = _read_categories(categories)
+    image_columns = _read_images(images)
+    if images_folder is not None:
+        _check_files(path, images.column("file_name"), Path(images_folder))
+
+    image_indices = _look_up(table, "image_id", image_columns["image_ids"], '"images"')
+    order = np.argsort(image_indices, kind="stable")
+    table.rows = [table.rows[k] for k in order]
+    image_indices = image_indices[order]
+    sizes = np.stack((image_columns["heights"], image_columns["widths"]), 1)[image_indices]
+    boxes, drops = _read_boxes(table, sizes)
+    columns = {
+        "ids": table.whole_numbers("id", **_INT64),
+        "file_rows": order,
+        "image_indices": image_indices,
+        "labels": _look_up(table, "category_id", np.array(category_ids), '"categories"'),
+        "boxes": boxes,
+        "iscrowd": table.flags("iscrowd"),
+        "area": table.numbers("area", np.nan, low=0, high=MAX_AREA).astype(np.float32),
+    }
+    outlines, dropped_rings = read_segmentations(table, sizes, drops)
+    kept = drops.kept
+    columns = {name: column[kept] for name, column in columns.items()}
+    annotations = Annotations(
+        path=path,
+        class_names=class_names,
+        category_ids=category_ids,
+        has_ground_truth=has_ground_truth,
+        summary=drops.summary(dropped_rings),
+        row_starts=np.searchsorted(columns["image_indices"], np.arange(len(images) + 1)),
+        outlines=outlines,
+        **image_columns,
+        **columns,
+    )
+    _count_missing_areas(annotations)
+    if annotations.summary:
+        logger.warning("%s: %s", path, annotations.summary)
+    return annotations
+
+
+def _read_categories(table: Table) -> tuple[list[int], list[str]]:
+    """Ids and names, sorted by id."""
+    if len(table) == 0:
+        raise DataError(f'{table.path} has no categories; list at least one under "categories".')
+    ids = table.whole_numbers("id", **_INT64)
+    _check_unique(table, ids)
+    names = table.strings("name")
+    order = np.argsort(ids)
+    return ids[order].tolist(), [names[k] for k in order]
+
+
+def _read_images(table: Table) -> dict[str, Any]:
+    if len(table) == 0:
+        raise DataError(f'{table.path} has no images; list at least one under "images".')
+    ids = table.whole_numbers("id", **_INT64)
+    _check_unique(table, ids)
+    widths = table.whole_numbers("width", low=1, high=MAX_PIXELS)
+    heights = table.whole_numbers("height", low=1, high=MAX_PIXELS)
+    for row in np.flatnonzero(widths * heights > MAX_PIXELS)[:1]:
+        raise table.error(
+            row, f"has more than {MAX_PIXELS} pixels", "correct its width and height, or tile it"
+        )
+    names = [name.encode() for name in table.strings("file_name")]
+    return {
+        "image_ids": ids,
+        "widths": widths,
+        "heights": heights,
+        "names": b"".join(names),
+        "name_starts": starts(np.fromiter(map(len, names), np.int64, len(names))),
+    }
+
+
+def _check_unique(table: Table, ids: np.ndarray) -> None:
+    values, counts = np.unique(ids, return_counts=True)
+    if counts.max() > 1:
+        value = values[counts.argmax()]
+        raise DataError(
+            f"{table.path}: {counts.max()} entries have the {table.noun} id {value}; give each its own id."
+        )
+
+
+def _look_up(table: Table, key: str, known: np.ndarray, listed: str) -> np.ndarray:
+    """Where the ids under a key are in the known ones."""
+    ids = table.whole_numbers(key, **_INT64)
+    order = np.argsort(known)
+    position = np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)
+    found = order[position]
+    for row in np.flatnonzero(known[found] != ids)[:1]:
+        problem = f"has the {key} {ids[row]}, which is not in {listed}"
+        raise table.error(row, problem, "add it there or remove the annotation")
+    return found
+
+
+def _read_boxes(table: Table, sizes: np.ndarray) -> tuple[np.ndarray, Drops]:
+    """Boxes [N, 4] float32 xyxy, clipped to images [N, 2] of (height, width), and which are empty."""
+    boxes = table.boxes("bbox")
+    drops = Drops(len(table))
+    drops.add(np.any(boxes[:, 2:] <= 0, axis=1), Reason.ZERO_SIZE)
+    with np.errstate(over="ignore"):  # an infinite end is clipped as well
+        boxes[:, 2:] += boxes[:, :2]
+    clipped = np.clip(boxes, 0, np.tile(sizes[:, ::-1], 2)).astype(np.float32)
+    drops.add(np.any(clipped[:, 2:] <= clipped[:, :2], axis=1), Reason.OUTSIDE)
+    return clipped, drops
+
+
+def _check_files(path: Path, names: list[str], folder: Path) -> None:
+    """Every named file must be in the folder; each folder is listed once, not asked for every name."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; give the folder of the images of {path}.")
+    listed: dict[str, set[str]] = {}
+    missing = []
+    for name in names:
+        parent, _, last = name.rpartition("/")
+        if parent not in listed:
+            listed[parent] = _list_folder(folder / parent)
+        # Names that only differ in upper and lower case are the same file on some systems.
+        if last not in listed[parent] and not is_file(folder / name):
+            missing.append(name)
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise DataError(
+            f"{len(missing)} of the {len(names)} images of {path} are not in {folder} ({shown}); "
+            "correct the images folder or get the missing files."
+        )
+
+
+def _list_folder(folder: Path) -> set[str]:
+    """The names in a folder; none if it does not exist."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if not entry.is_dir()}
+    except OSError:
+        return set()
+
+
+def _count_missing_areas(annotations: Annotations) -> None:
+    for j in np.flatnonzero(np.isnan(annotations.area)):
+        annotations.area[j] = mask_api.area(annotations.rle(int(j)))

@@ -1,0 +1,71 @@
+"""Masks drawn straight at the small sizes that the loss needs, instead of at the picture's size."""
+
+import numpy as np
+
+from yolact_pl.data.annotations.annotations import Annotations
+from yolact_pl.data.annotations.segmentations import mask_api
+from yolact_pl.data.augmentation.window import Window
+
+
+def prototype_size(image_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the prototypes for an input size: twice the semantic map."""
+    height, width = semantic_size(image_size)
+    return 2 * height, 2 * width
+
+
+def semantic_size(image_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the semantic map for an input size: an eighth, rounded up, as P3."""
+    return -(-image_size[0] // 8), -(-image_size[1] // 8)
+
+
+def rasterize(
+    annotations: Annotations, rows: np.ndarray, window: Window, sizes: list[tuple[int, int]]
+) -> list[np.ndarray]:
+    """Masks of objects of one image, seen through a window: a pixel is set if its centre lies in the object.
+
+    Args:
+        annotations: that the objects belong to.
+        rows: [N] numbers of the objects.
+        window: what is shown of the image.
+        sizes: (height, width) of each map wanted.
+
+    Returns:
+        For each size a bool [N, height, width].
+    """
+    masks = [np.zeros((len(rows), *size), bool) for size in sizes]
+    owners: list[int] = []
+    polygons: list[np.ndarray] = []
+    for owner, row in enumerate(rows.tolist()):
+        rings = annotations.polygons(row)
+        if rings is None:
+            full = annotations.mask(row)
+            for drawn, size in zip(masks, sizes, strict=True):
+                drawn[owner] = window.sample_mask(full, size)
+        else:
+            owners.extend([owner] * len(rings))
+            polygons.extend(rings)
+    if polygons:
+        for drawn, size in zip(masks, sizes, strict=True):
+            _draw_polygons(drawn, polygons, owners, window, size)
+            window.clear_padding(drawn)
+    return masks
+
+
+def coverage(masks: np.ndarray) -> np.ndarray:
+    """The covered share of each pixel, float32 [N, height / 2, width / 2], of masks drawn twice as large."""
+    quarters = masks.view(np.uint8)
+    rows = quarters[:, 0::2] + quarters[:, 1::2]
+    return (rows[:, :, 0::2] + rows[:, :, 1::2]) * np.float32(0.25)
+
+
+def _draw_polygons(
+    masks: np.ndarray, polygons: list[np.ndarray], owners: list[int], window: Window, size: tuple[int, int]
+) -> None:
+    """Add polygons of the source to the masks [N, *size] that they belong to."""
+    ends = np.cumsum([len(polygon) for polygon in polygons])
+    points = window.map_points(np.concatenate(polygons), size)
+    mapped = [part.ravel() for part in np.split(points, ends[:-1])]
+    # pycocotools decides at pixel centres; cv2.fillPoly would paint every pixel on the outline too.
+    planes = mask_api.decode(mask_api.frPyObjects(mapped, *size))  # [height, width, polygons], column-major
+    for plane, owner in enumerate(owners):
+        masks[owner] |= planes[:, :, plane].view(bool)

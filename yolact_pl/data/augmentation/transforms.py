@@ -1,0 +1,115 @@
+"""Augmentations: which part of a picture is shown, and in which colours."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from yolact_pl.data.augmentation.photometric import PhotometricDistortion
+from yolact_pl.data.augmentation.window import Window
+from yolact_pl.data.resize import PADDING
+
+
+class Augmentation(Protocol):
+    """Geometry and colours are chosen apart, so that pixels are resized once and recoloured when few."""
+
+    @property
+    def fill(self) -> tuple[int, int, int]:
+        """RGB of the pixels outside of the picture."""
+        ...
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        """What to show of a picture of (height, width) with [N, 4] xyxy boxes in its pixels."""
+        ...
+
+    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Change the colours of [H, W, 3] uint8 RGB."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoAugmentation:
+    """The picture as it is."""
+
+    fill: tuple[int, int, int] = PADDING
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        return Window.whole(size)
+
+    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return pixels
+
+
+@dataclass(frozen=True)
+class FlipAugmentation(NoAugmentation):
+    """Only mirrors, with probability 1/2: for objects that must stay whole and at their size."""
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        return Window.whole(size, flip=bool(rng.random() < 0.5))
+
+
+@dataclass(frozen=True)
+class SsdAugmentation:
+    """The augmentation of SSD (Liu et al. 2016, section 2.2) as YOLACT was trained with it.
+
+    Args:
+        photometric: distort brightness, contrast, saturation and hue.
+        expand: with probability 1/2 the picture becomes part of a canvas up to this many times as wide and
+            high; 1 switches it off.
+        crop: with probability 5/6 a part with 0.3 to 1 of the width and height and an aspect ratio of 1/2 to
+            2. It has to contain the centre of an object, however little of that object is left: the published
+            sampler draws least overlaps, but never rejects a crop for them.
+        mirror: with probability 1/2.
+        fill: RGB of the canvas.
+    """
+
+    photometric: bool = True
+    expand: float = 4.0
+    crop: bool = True
+    mirror: bool = True
+    fill: tuple[int, int, int] = PADDING
+    distortion: PhotometricDistortion = field(default_factory=PhotometricDistortion)
+
+    def window(
+        self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        canvas = Window.whole(size)
+        if self.expand > 1 and rng.random() < 0.5:
+            canvas = expand_canvas(size, self.expand, rng)
+        flip = bool(self.mirror and rng.random() < 0.5)
+        if self.crop:
+            canvas = crop_canvas(canvas, boxes, iscrowd, rng)
+        return Window(canvas.left, canvas.top, canvas.width, canvas.height, flip)
+
+    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return self.distortion(pixels, rng) if self.photometric else pixels
+
+
+def expand_canvas(size: tuple[int, int], largest: float, rng: np.random.Generator) -> Window:
+    """A canvas 1 to `largest` times as large as the picture (height, width), which lies anywhere on it."""
+    ratio = rng.uniform(1, largest)
+    left = rng.uniform(0, size[1] * ratio - size[1])
+    top = rng.uniform(0, size[0] * ratio - size[0])
+    return Window(-int(left), -int(top), int(size[1] * ratio), int(size[0] * ratio))
+
+
+def crop_canvas(canvas: Window, boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator) -> Window:
+    """A random part of a canvas that contains the centre of an object; any part if there are no objects."""
+    objects = boxes[~iscrowd]
+    while rng.random() >= 1 / 6:
+        for _ in range(50):
+            width, height = rng.uniform(0.3, 1, 2) * (canvas.width, canvas.height)
+            if not 0.5 <= height / width <= 2:
+                continue
+            left, top = rng.uniform(0, 1, 2) * (canvas.width - width, canvas.height - height)
+            x1, y1, x2, y2 = int(left), int(top), int(left + width), int(top + height)
+            crop = Window(canvas.left + x1, canvas.top + y1, max(x2 - x1, 1), max(y2 - y1, 1))
+            if len(objects) == 0 or crop.contains_centres(objects).any():
+                return crop
+    return canvas

@@ -1,0 +1,181 @@
+"""The geometry of one sample: which rectangle of the picture becomes the network's input."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from yolact_pl.images.placement import Placement
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of source pixels, stretched to its place on the input and mirrored there if `flip`.
+
+    It may reach beyond the picture: what lies outside is filled. Pixel centres lie at halves, as the boxes'
+    coordinates count from the outer edges.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    flip: bool = False
+    placement: Placement | None = None
+    """Where on the input; None: all over it, whatever its size."""
+
+    @classmethod
+    def whole(cls, size: tuple[int, int], *, flip: bool = False) -> "Window":
+        """All of a picture of (height, width)."""
+        return cls(0, 0, size[1], size[0], flip)
+
+    def reduction(self, size: tuple[int, int]) -> int:
+        """How much smaller the picture may be, 1, 2, 4 or 8 times, with a pixel left for each of the input's.
+
+        Args:
+            size: (height, width) of the network's input.
+        """
+        _, _, height, width = self._place(size)
+        scale = min(self.height / height, self.width / width)
+        return max(reduction for reduction in (1, 2, 4, 8) if reduction == 1 or reduction <= scale)
+
+    def map_points(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """[..., 2] float (x, y) of the source, in pixels of a map (height, width) that shows this window."""
+        top, left, height, width = self._place(size)
+        scale = np.array([width / self.width, height / self.height], np.float32)
+        mapped = (points - np.array([self.left, self.top], np.float32)) * scale
+        if self.flip:
+            mapped[..., 0] = width - mapped[..., 0]
+        if (top, left) != (0, 0):
+            mapped += np.array([left, top], np.float32)
+        return mapped
+
+    def map_boxes(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """[N, 4] xyxy of the source, clipped to the window, in pixels of a map with (height, width)."""
+        corners = self.map_points(boxes.reshape(-1, 2, 2), size)
+        top, left, height, width = self._place(size)
+        ends = np.array([[left, top], [left + width, top + height]], np.float32)
+        corners = np.clip(corners, ends[0], ends[1])
+        return np.concatenate((corners.min(axis=1), corners.max(axis=1)), axis=1)
+
+    def contains_centres(self, boxes: np.ndarray) -> np.ndarray:
+        """[N] bool: whose centre lies inside, of [N, 4] xyxy boxes of the source."""
+        x, y = (boxes[:, 0] + boxes[:, 2]) / 2 - self.left, (boxes[:, 1] + boxes[:, 3]) / 2 - self.top
+        return (x > 0) & (y > 0) & (x < self.width) & (y < self.height)
+
+    def sample_mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """A mask [H, W] of the source at the pixel centres of a map (height, width), 0 outside of it."""
+        top, left, height, width = self._place(size)
+        if self.flip:  # sampled as if it were not, at the mirrored place
+            left = size[1] - left - width
+        rows, inside_rows = _nearest(self.top, self.height, size[0], (top, height), mask.shape[0])
+        columns, inside_columns = _nearest(self.left, self.width, size[1], (left, width), mask.shape[1])
+        sampled = mask[rows[:, None], columns] * (inside_rows[:, None] & inside_columns)
+        sampled = sampled[:, ::-1] if self.flip else sampled
+        self.clear_padding(sampled[None])
+        return sampled
+
+    def clear_padding(self, masks: np.ndarray) -> None:
+        """Unset the pixels of maps [N, height, width] whose centres lie beside this window's place."""
+        rows, columns = masks.shape[1:]
+        top, left, height, width = self._place((rows, columns))
+        if (height, width) != (rows, columns):
+            masks[:, ~_covered(top, height, rows)] = False
+            masks[:, :, ~_covered(left, width, columns)] = False
+
+    def _place(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Top, left, height and width of this window's place on a map (height, width)."""
+        return (0, 0, *size) if self.placement is None else self.placement.on(size)
+
+    def cut(
+        self, image: np.ndarray, size: tuple[int, int], *, reduction: int = 1
+    ) -> tuple[np.ndarray, tuple[slice, slice]]:
+        """The visible part of the source, resized bilinearly without antialiasing.
+
+        Args:
+            image: [H, W, 3] uint8.
+            size: (height, width) of the network's input.
+            reduction: how many times the image is smaller than the source.
+
+        Returns:
+            The part [h, w, 3] uint8, and the rows and columns of the input that it fills.
+        """
+        if self.placement is None:
+            return self._cut(image, size, reduction)
+        placement = self.placement
+        part, (rows, columns) = self._cut(image, (placement.height, placement.width), reduction)
+        top, left = placement.top, placement.left
+        return part, (
+            slice(rows.start + top, rows.stop + top),
+            slice(columns.start + left, columns.stop + left),
+        )
+
+    def _cut(
+        self, image: np.ndarray, size: tuple[int, int], reduction: int
+    ) -> tuple[np.ndarray, tuple[slice, slice]]:
+        source_height, source_width = (reduction * side for side in image.shape[:2])
+        if reduction == 1 and self._inside(source_height, source_width):
+            crop = image[self.top : self.top + self.height, self.left : self.left + self.width]
+            part = cv2.resize(crop, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+            rows, columns = slice(0, size[0]), slice(0, size[1])
+        else:
+            rows = _visible(self.top, self.height, size[0], source_height)
+            columns = _visible(self.left, self.width, size[1], source_width)
+            part = self._warp(image, size, rows, columns, reduction)
+        if not self.flip:
+            return part, (rows, columns)
+        mirrored = cv2.flip(part, 1) if part.size else part  # a view would be copied again and again, slowly
+        return mirrored, (rows, slice(size[1] - columns.stop, size[1] - columns.start))
+
+    def _inside(self, source_height: int, source_width: int) -> bool:
+        bottom, right = self.top + self.height, self.left + self.width
+        return self.left >= 0 and self.top >= 0 and right <= source_width and bottom <= source_height
+
+    def _warp(
+        self, image: np.ndarray, size: tuple[int, int], rows: slice, columns: slice, reduction: int
+    ) -> np.ndarray:
+        step_y, step_x = self.height / size[0] / reduction, self.width / size[1] / reduction
+        # Cut out first: as in a resized crop, pixels next to it must not show.
+        top, left = max(self.top, 0) // reduction, max(self.left, 0) // reduction
+        bottom, right = -(-(self.top + self.height) // reduction), -(-(self.left + self.width) // reduction)
+        visible = image[top:bottom, left:right]
+        offset_x = (columns.start + 0.5) * step_x + self.left / reduction - left - 0.5
+        offset_y = (rows.start + 0.5) * step_y + self.top / reduction - top - 0.5
+        to_source = np.array([[step_x, 0, offset_x], [0, step_y, offset_y]])
+        shape = (columns.stop - columns.start, rows.stop - rows.start)
+        if min(shape) == 0:
+            return np.zeros((shape[1], shape[0], 3), np.uint8)
+        return cv2.warpAffine(
+            visible,
+            to_source,
+            shape,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+
+def _centres(start: int, length: int, count: int, place: tuple[float, float]) -> np.ndarray:
+    """[count] source coordinates of the pixel centres along one axis, of which `length` fills a place."""
+    # One division, so that centres between two source pixels lie there exactly.
+    return start + (2 * np.arange(count) + 1 - 2 * place[0]) * length / (2 * place[1])
+
+
+def _nearest(
+    start: int, length: int, count: int, place: tuple[float, float], available: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The source pixel under each pixel centre along one axis, and whether there is one."""
+    pixels = np.floor(_centres(start, length, count, place)).astype(np.int64)
+    return np.clip(pixels, 0, available - 1), (pixels >= 0) & (pixels < available)
+
+
+def _covered(start: float, length: float, count: int) -> np.ndarray:
+    """[count] bool: which pixel centres along one axis lie in a stretch of it."""
+    centres = np.arange(count) + 0.5
+    return (centres >= start) & (centres < start + length)
+
+
+def _visible(start: int, length: int, count: int, available: int) -> slice:
+    """The pixels along one axis whose centre lies in the source."""
+    centres = _centres(start, length, count, (0, count))
+    first, last = np.searchsorted(centres, [0, available]).tolist()
+    return slice(first, last)

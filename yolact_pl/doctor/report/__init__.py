@@ -1,0 +1,1 @@
+"""Reports of a data check: screen, HTML, csv."""

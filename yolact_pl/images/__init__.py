@@ -1,0 +1,1 @@
+"""Image files and arrays, and their placement on the network's input; numpy only."""

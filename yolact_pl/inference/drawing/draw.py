@@ -1,0 +1,186 @@
+"""Detections and ground truth drawn on their image: filled masks with outlines, boxes and labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+from torch import Tensor
+
+from yolact_pl.geometry.masks import resize_masks
+from yolact_pl.inference.drawing.colors import Color, index_color
+from yolact_pl.inference.drawing.label_places import Rectangle, label_place
+from yolact_pl.inference.drawing.labels import draw_chip, shorten, text_coverage
+from yolact_pl.structures import Detections, Target
+
+ColorBy = Literal["class", "instance"]
+
+LABELED_PART = 0.25
+"""Of an image's area, which its labels may cover together: of 100 x 100 pixels with four words the most."""
+
+
+@dataclass(frozen=True)
+class _Object:
+    """One thing to draw."""
+
+    mask: NDArray[np.bool_]  # [H, W]
+    box: Rectangle
+    color: Color
+    name: str
+    suffix: str
+
+
+def draw_detections(
+    image: NDArray[np.uint8],
+    detections: Detections,
+    class_names: Sequence[str],
+    *,
+    color_by: ColorBy = "class",
+    alpha: float = 0.45,
+    boxes: bool = True,
+    labels: bool = True,
+) -> NDArray[np.uint8]:
+    """A copy of the image with what was found in it.
+
+    Args:
+        image: [H, W, 3] RGB, the one that the detections' masks and boxes belong to.
+        detections: on any device.
+        class_names: one for each label.
+        color_by: "class": the same color for the same class in every picture; "instance": by rank.
+        alpha: how much a mask covers, 0 to 1.
+        boxes: whether boxes are drawn.
+        labels: whether class and score are written.
+
+    Raises:
+        ValueError: the masks are not of the image's size.
+    """
+    suffixes = [f"{score:.2f}" for score in detections["scores"].tolist()]
+    masks, corners, classes = detections["masks"], detections["boxes"], detections["labels"]
+    objects = _objects(image, masks, corners, classes, class_names, suffixes, color_by)
+    return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
+
+
+def draw_targets(
+    image: NDArray[np.uint8],
+    target: Target,
+    class_names: Sequence[str],
+    *,
+    color_by: ColorBy = "class",
+    alpha: float = 0.45,
+    boxes: bool = True,
+    labels: bool = True,
+) -> NDArray[np.uint8]:
+    """A copy of the image with its ground truth; arguments as for `draw_detections`.
+
+    The target's boxes must be in pixels of this image; its masks may have any resolution.
+    """
+    suffixes = ["(crowd)" if crowd else "" for crowd in target["iscrowd"].tolist()]
+    masks = resize_masks(target["masks"], (image.shape[0], image.shape[1]))
+    objects = _objects(image, masks, target["boxes"], target["labels"], class_names, suffixes, color_by)
+    return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
+
+
+def _objects(
+    image: NDArray[np.uint8],
+    masks: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+    class_names: Sequence[str],
+    suffixes: Sequence[str],
+    color_by: ColorBy,
+) -> list[_Object]:
+    height, width = image.shape[:2]
+    if len(masks) and tuple(masks.shape[1:]) != (height, width):
+        raise ValueError(
+            f"the masks are {masks.shape[2]}x{masks.shape[1]} pixels but the image is {width}x{height}: "
+            "draw on the image that was given to the predictor"
+        )
+    corners = boxes.cpu().double().numpy()
+    limit = np.array([width, height])
+    first = np.clip(np.floor(corners[:, :2]), 0, limit - 1).astype(int)
+    end = np.maximum(np.clip(np.ceil(corners[:, 2:]), 0, limit).astype(int), first + 1)
+    pixels = masks.cpu().numpy()
+    classes: list[int] = labels.tolist()
+    return [
+        _Object(
+            mask=pixels[i],
+            box=(int(first[i, 0]), int(first[i, 1]), int(end[i, 0]), int(end[i, 1])),
+            color=index_color(label if color_by == "class" else i),
+            name=class_names[label],
+            suffix=suffixes[i],
+        )
+        for i, label in enumerate(classes)
+    ]
+
+
+def _draw(
+    image: NDArray[np.uint8], objects: list[_Object], *, alpha: float, boxes: bool, labels: bool
+) -> NDArray[np.uint8]:
+    """Large objects come first, so that small ones on them stay visible; colors of masks do not mix."""
+    line, font_size = _line_width(image), _font_size(image)
+    large_first = sorted(objects, key=lambda thing: -_box_area(thing.box))
+    outlines = [_contours(thing.mask) for thing in large_first]
+
+    solid = np.array(image, order="C")
+    for thing, contours in zip(large_first, outlines, strict=True):
+        cv2.drawContours(solid, contours, -1, thing.color, cv2.FILLED)
+    out = np.asarray(cv2.addWeighted(image, 1 - alpha, solid, alpha, 0, dst=solid), dtype=np.uint8)
+
+    for thing, contours in zip(large_first, outlines, strict=True):
+        cv2.drawContours(out, contours, -1, thing.color, line)
+        if boxes:
+            x1, y1, x2, y2 = thing.box
+            cv2.rectangle(out, (x1, y1), (x2 - 1, y2 - 1), thing.color, max(1, line - 1))
+    if labels:
+        _draw_labels(out, objects, font_size)
+    return out
+
+
+def _line_width(image: NDArray[np.uint8]) -> int:
+    height, width = image.shape[:2]
+    return max(1, round(0.55 + (height * width) ** 0.5 / 550))
+
+
+def _font_size(image: NDArray[np.uint8]) -> int:
+    height, width = image.shape[:2]
+    return round(7 + (height * width) ** 0.5 / 90)
+
+
+def _box_area(box: Rectangle) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _contours(mask: NDArray[np.bool_]) -> Sequence[MatLike]:
+    """Outlines of all parts and holes of a mask; only the rectangle that it fills is searched."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    if len(columns) == 0:
+        return ()
+    left, right = columns[0], columns[-1] + 1
+    rows = np.flatnonzero(mask[:, left:right].any(axis=1))
+    top, bottom = rows[0], rows[-1] + 1
+    crop = mask[top:bottom, left:right].view(np.uint8)
+    contours, _ = cv2.findContours(
+        crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(int(left), int(top))
+    )
+    return contours
+
+
+def _draw_labels(image: NDArray[np.uint8], objects: list[_Object], font_size: int) -> None:
+    """Write the labels, best first; left out is what would hide others, or too much of a small image."""
+    height, width = image.shape[:2]
+    room = LABELED_PART * height * width
+    max_width = min(width, max(width * 2 // 5, 16 * font_size))
+    taken: list[Rectangle] = []
+    for thing in objects:
+        text = shorten(thing.name, thing.suffix, font_size, max_width)
+        if not text:
+            continue
+        h, w = text_coverage(text, font_size).shape
+        place = label_place((h, w), thing.box, (height, width), taken) if h * w <= room else None
+        if place is not None:
+            room -= h * w
+            taken.append(place)
+            draw_chip(image, text, place[:2], thing.color, font_size)

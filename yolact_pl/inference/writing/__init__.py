@@ -1,0 +1,1 @@
+"""Files and windows that show predictions."""

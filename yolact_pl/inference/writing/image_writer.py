@@ -1,0 +1,98 @@
+"""What a run writes for each of its images."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolact_pl.inference.drawing.draw import ColorBy, draw_detections
+from yolact_pl.inference.drawing.prototypes import prototypes_picture
+from yolact_pl.inference.mask_parts import MaskParts
+from yolact_pl.inference.writing.outputs import write_cutouts, write_index_mask, write_picture
+from yolact_pl.inference.writing.results_file import plain_result
+from yolact_pl.structures import Detections
+
+
+class Found(NamedTuple):
+    """An image with its detections, on its way to be written."""
+
+    file: Path
+    stem: str
+    """Of the names of what is written."""
+    image: NDArray[np.uint8]
+    detections: Detections
+    parts: MaskParts | None
+    """What the masks were made of, where `prototypes` are saved."""
+
+
+class Written(NamedTuple):
+    """What is left of an image when all is written."""
+
+    result: dict[str, Any]
+    """See `plain_result`."""
+    picture: NDArray[np.uint8] | None
+    """The drawn picture; None if nobody wants it."""
+
+
+class ImageWriter:
+    """Writes into one folder, from any thread: different images never share a file.
+
+    Args:
+        folder: `overlay` goes to `<stem>.jpg`, `masks` to `masks/<stem>.png`, `cutouts` to
+            `cutouts/<stem>/<rank>_<class>.png`, `prototypes` to `prototypes/<stem>.png`.
+        save: which of these.
+        class_names: one for each label.
+        color_by: "class" or "instance".
+        labels: whether class and score are written on the drawn picture.
+        keep_picture: whether the drawn picture is given back, also if it is not saved.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        save: Collection[str],
+        class_names: Sequence[str],
+        color_by: ColorBy = "class",
+        labels: bool = True,
+        keep_picture: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.save = frozenset(save)
+        self.class_names = class_names
+        self.color_by: ColorBy = color_by
+        self.labels = labels
+        self.keep_picture = keep_picture
+
+    def targets(self, stems: Sequence[str]) -> list[Path]:
+        """The files, and for cutouts the folders, to which a run over images with these stems may write."""
+        names = {
+            "overlay": ("{}.jpg", "{}.png", "gallery.jpg"),
+            "masks": ("masks/{}.png",),
+            "prototypes": ("prototypes/{}.png",),
+            "cutouts": ("cutouts/{}",),
+        }
+        asked = [name for kind in names if kind in self.save for name in names[kind]]
+        return [self.folder / name.format(stem) for stem in stems for name in asked]
+
+    def __call__(self, found: Found) -> Written:
+        """Write all that is to be saved of an image."""
+        stem, image, detections = found.stem, found.image, found.detections
+        picture = None
+        if "overlay" in self.save or self.keep_picture:
+            picture = draw_detections(
+                image, detections, self.class_names, color_by=self.color_by, labels=self.labels
+            )
+            if "overlay" in self.save:
+                write_picture(self.folder / f"{stem}.jpg", picture)
+        if "masks" in self.save:
+            write_index_mask(self.folder / "masks" / f"{stem}.png", detections["masks"])
+        if "prototypes" in self.save:
+            assert found.parts is not None
+            sheet = prototypes_picture(image, found.parts, detections, self.class_names)
+            write_picture(self.folder / "prototypes" / f"{stem}.png", sheet)
+        if "cutouts" in self.save:
+            write_cutouts(self.folder / "cutouts" / stem, image, detections, self.class_names)
+        return Written(plain_result(str(found.file), detections, self.class_names), picture)

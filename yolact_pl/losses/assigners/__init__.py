@@ -1,0 +1,1 @@
+"""Anchor-to-object assignment."""

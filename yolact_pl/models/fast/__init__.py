@@ -1,0 +1,1 @@
+"""Copies of the network made for fast prediction."""

@@ -1,0 +1,41 @@
+"""The network as it predicts fastest."""
+
+import copy
+
+import torch
+
+from yolact_pl.models.fast.fusing import fuse_batch_norm
+from yolact_pl.models.fast.memory import keep_freed_memory
+from yolact_pl.models.fast.packed_conv import pack_convolutions
+from yolact_pl.models.yolact import Yolact
+
+
+def inference_copy(
+    network: Yolact, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> Yolact:
+    """A copy for prediction only, whose numbers differ by rounding alone.
+
+    Batch norm becomes part of the convolutions, memory has channels last, and on the CPU the convolutions
+    keep their weights packed. The network itself stays as it is and can be trained on. A copy for the CPU has
+    the whole process keep some memory, see `keep_freed_memory`.
+
+    Args:
+        network: in float32, on any device.
+        device: where the copy is to run.
+        dtype: that it computes in; the mask re-scoring network, which is small, stays in float32.
+    """
+    device = torch.device(device)
+    copied = copy.deepcopy(network).eval().requires_grad_(False)
+    copied.semantic = None  # which only training uses
+    fuse_batch_norm(copied)
+    parts = (copied.backbone, copied.fpn, copied.protonet, copied.head)
+    for part in parts:
+        part.to(dtype)
+        if device.type in ("cpu", "cuda"):  # whose convolutions are fastest so
+            part.to(memory_format=torch.channels_last)
+    copied.to(device)
+    if device.type == "cpu":
+        for part in parts:
+            pack_convolutions(part)
+        keep_freed_memory()
+    return copied

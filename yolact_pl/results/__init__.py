@@ -1,0 +1,1 @@
+"""Detections of one image as plain numpy values; numpy only."""

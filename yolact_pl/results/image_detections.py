@@ -1,0 +1,148 @@
+"""What was found in one image, in the forms that other programs want."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolact_pl.images.any_image import AnyImage, to_pixels
+from yolact_pl.inference.drawing.draw import draw_detections
+from yolact_pl.inference.writing.results_file import mask_polygons
+from yolact_pl.results.encoding import encode_detections
+from yolact_pl.structures import Detections
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ImageDetections:
+    """The objects of one image, best first, as numpy arrays on the CPU; N may be 0."""
+
+    detections: Detections
+    """The same as tensors on the CPU."""
+    class_names: Sequence[str]
+    """Of all classes, by label."""
+    category_ids: Sequence[int]
+    """The id of each class in the annotation file that the network was trained on, by label."""
+
+    @classmethod
+    def of(
+        cls, detections: Detections, class_names: Sequence[str], category_ids: Sequence[int]
+    ) -> "ImageDetections":
+        """Take detections from any device."""
+        on_cpu = Detections(
+            boxes=detections["boxes"].cpu(),
+            scores=detections["scores"].cpu(),
+            mask_scores=detections["mask_scores"].cpu(),
+            labels=detections["labels"].cpu(),
+            masks=detections["masks"].cpu(),
+        )
+        return cls(on_cpu, class_names, category_ids)
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """[N, 4] x1, y1, x2, y2 in pixels of the image."""
+        return self.detections["boxes"].numpy()
+
+    @property
+    def masks(self) -> NDArray[np.bool_]:
+        """[N, H, W], of the image's size."""
+        return self.detections["masks"].numpy()
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """[N], 0-based."""
+        return self.detections["labels"].numpy()
+
+    @property
+    def names(self) -> list[str]:
+        """The class of each object."""
+        labels: list[int] = self.detections["labels"].tolist()
+        return [self.class_names[label] for label in labels]
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """[N] in 0..1: how sure the class is; objects are in this order."""
+        return self.detections["scores"].numpy()
+
+    @property
+    def mask_scores(self) -> NDArray[np.float32]:
+        """[N] in 0..1: how good the mask is (YOLACT++); for YOLACT the same as `scores`."""
+        return self.detections["mask_scores"].numpy()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        return self.masks.shape[1], self.masks.shape[2]
+
+    def __len__(self) -> int:
+        return len(self.detections["scores"])
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        names = self.names
+        counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names)) or "nothing"
+        return f"<ImageDetections: {counts} in {width}x{height} pixels>"
+
+    def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
+        """COCO results, one an object: category_id, bbox (x, y, width, height), segmentation (compressed
+        RLE), and as score the one that masks are ranked by.
+
+        Args:
+            image_id: of the image in the annotation file.
+        """
+        found = encode_detections(image_id, self.detections, self.category_ids)
+        return [row | {"bbox": box} for row, box in zip(found.mask_rows(), found.boxes, strict=True)]
+
+    def to_polygons(self) -> list[list[NDArray[np.int64]]]:
+        """For each object the outlines [n, 2] of its mask's parts, (x, y) in pixels; holes are filled."""
+        return [mask_polygons(mask) for mask in self.detections["masks"]]
+
+    def to_supervision(self) -> Any:
+        """A `supervision.Detections`, with the names in `data["class_name"]`.
+
+        Raises:
+            ImportError: supervision is not installed.
+        """
+        try:
+            import supervision  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise ImportError("to_supervision() needs supervision: pip install supervision") from error
+        return supervision.Detections(
+            xyxy=self.boxes,
+            mask=self.masks,
+            confidence=self.scores,
+            class_id=self.labels,
+            data={"class_name": np.array(self.names, dtype=str)},
+        )
+
+    def draw(
+        self,
+        image: AnyImage,
+        *,
+        color_by: Literal["class", "instance"] = "class",
+        alpha: float = 0.45,
+        boxes: bool = True,
+        labels: bool = True,
+    ) -> NDArray[np.uint8]:
+        """A copy of the image with the objects on it, uint8 [H, W, 3] RGB; see `draw.draw_detections`.
+
+        Args:
+            image: the one that the network saw.
+            color_by: "class" or "instance".
+            alpha: how much a mask covers, 0 to 1.
+            boxes: whether boxes are drawn.
+            labels: whether class and score are written.
+
+        Raises:
+            ValueError: the image is of another size.
+        """
+        return draw_detections(
+            to_pixels(image),
+            self.detections,
+            self.class_names,
+            color_by=color_by,
+            alpha=alpha,
+            boxes=boxes,
+            labels=labels,
+        )

@@ -1,0 +1,1 @@
+"""Parts of task=train: the Trainer, tuning, strategies, accidents."""
