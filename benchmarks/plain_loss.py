@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from yolact_pl.geometry.boxes import box_area, box_intersection, box_iou, encode_boxes
+from yolact_pl.decoders.anchor_decoder import AnchorDecoder
+from yolact_pl.geometry.boxes import box_area, box_intersection, box_iou
 from yolact_pl.geometry.masks import crop_masks
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target
@@ -58,7 +59,7 @@ def plain_loss(predictions: Predictions, targets: list[Target], loss: YolactLoss
     boxes = torch.stack(
         [target["boxes"][row] for target, row in zip(targets, rows, strict=True)]
     )  # [B, A, 4]
-    truth = torch.stack([encode_boxes(own, predictions.anchors) for own in boxes])
+    truth = torch.stack([AnchorDecoder().encode(own, predictions.anchors) for own in boxes])
     sums = {
         "box": F.smooth_l1_loss(predictions.box_deltas[positive], truth[positive], reduction="sum"),
         "class": _class_loss(predictions.class_logits, labels),

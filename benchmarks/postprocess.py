@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from alternating import compare, print_rows
 from torch import Tensor
 
-from yolact_pl.geometry.boxes import box_iou, decode_boxes, encode_boxes
+from yolact_pl.decoders.anchor_decoder import AnchorDecoder
+from yolact_pl.geometry.boxes import box_iou
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.structures import Predictions
 
@@ -50,7 +51,7 @@ def synthetic_predictions(objects: int, device: str) -> Predictions:
     rows = (overlap > 0.4).nonzero()[:, 0]
     logits[rows, labels[nearest[rows]]] += 8 + 6 * overlap[rows]
     deltas = uniform(len(anchors), 4, low=-0.3, high=0.3)
-    deltas[rows] += encode_boxes(boxes[nearest[rows]], anchors[rows])
+    deltas[rows] += AnchorDecoder().encode(boxes[nearest[rows]], anchors[rows])
     prototypes = F.interpolate(uniform(1, 32, 12, 12), (138, 138), mode="bicubic").clamp(min=0)
     return Predictions(
         class_logits=logits[None].to(device),
@@ -66,7 +67,7 @@ def synthetic_predictions(objects: int, device: str) -> Predictions:
 def plain_detections(predictions: Predictions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Scores, labels, boxes (pixels of the input) and coefficients of the best that fast NMS leaves."""
     scores = predictions.class_logits[0].softmax(dim=1).t().contiguous()[1:]  # [C, A]
-    boxes = decode_boxes(predictions.box_deltas[0], predictions.anchors)
+    boxes = AnchorDecoder().decode(predictions.box_deltas[0], predictions.anchors)
     kept = scores.max(dim=0).values > 0.05
     scores, boxes, coefficients = scores[:, kept], boxes[kept], predictions.coefficients[0][kept]
     scores, index = scores.sort(dim=1, descending=True)

@@ -11,7 +11,7 @@ from tests.fake_gpu import FakeGpu
 from tests.parity.weights import fill
 from yolact_pl.geometry.boxes import cxcywh_to_xyxy
 from yolact_pl.models.mask_iou import MaskIouNet
-from yolact_pl.postprocess import Chosen, Postprocess, confident_anchors
+from yolact_pl.postprocess import Chosen, Postprocess
 from yolact_pl.structures import Detections, Placement, Predictions
 
 PARITY = Path(__file__).parent / "parity"
@@ -198,16 +198,6 @@ def test_mask_iou_network_of_reduced_precision() -> None:
     half = Postprocess()(predictions, sizes, network.bfloat16())[0]["mask_scores"]
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, full, atol=0.02, rtol=0.05)
-
-
-@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5, 0.9])
-def test_confident_anchors_are_those_of_the_whole_softmax(threshold: float) -> None:
-    logits = torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) * 3
-    probabilities = logits.softmax(dim=1)[:, 1:]
-    expected = (probabilities.amax(dim=1) > threshold).nonzero()[:, 0]
-    anchors, scores = confident_anchors(logits, threshold)
-    assert torch.equal(anchors, expected)
-    torch.testing.assert_close(scores, probabilities[expected])
 
 
 def test_options_that_do_not_exist_are_refused() -> None:

@@ -1,13 +1,13 @@
 """From what the network says to what was found, in pixels of the original images."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from yolact_pl.geometry.boxes import decode_boxes
+from yolact_pl.decoders.anchor_decoder import AnchorDecoder
+from yolact_pl.decoders.decoder import Decoder
 from yolact_pl.geometry.masks import assemble_masks, crop_masks, crop_windows, upsample_masks
 from yolact_pl.geometry.nms import Survivors, cross_class_nms, exact_nms, fast_nms
 from yolact_pl.structures import Detections, Placement, Predictions
@@ -36,6 +36,7 @@ class Postprocess:
     follows touches only those.
 
     Args:
+        decoder: of the network's class logits and box deltas; None: the published `AnchorDecoder`.
         nms: "fast" (the published default), "cross_class" (fast, each anchor with its best class only) or
             "exact" (torchvision's), see `geometry.nms`.
         score_threshold: before suppression, 0 <= threshold < 1.
@@ -48,6 +49,7 @@ class Postprocess:
     def __init__(
         self,
         *,
+        decoder: Decoder | None = None,
         nms: str = "fast",
         score_threshold: float = 0.05,
         iou_threshold: float = 0.5,
@@ -59,6 +61,7 @@ class Postprocess:
             raise ValueError(f"nms={nms!r} is not known; choose one of {', '.join(NMS_MODES)}")
         if not 0 <= score_threshold < 1:
             raise ValueError(f"score_threshold={score_threshold} must be at least 0 and below 1")
+        self.decoder: Decoder = AnchorDecoder() if decoder is None else decoder
         self.nms = nms
         self.score_threshold = score_threshold
         self.iou_threshold = iou_threshold
@@ -113,8 +116,8 @@ class Postprocess:
 
         Boxes that lie beside the image's place on the input do not take part.
         """
-        anchors, scores = confident_anchors(predictions.class_logits[image], self.score_threshold)
-        boxes = decode_boxes(
+        anchors, scores = self.decoder.confident(predictions.class_logits[image], self.score_threshold)
+        boxes = self.decoder.decode(
             predictions.box_deltas[image, anchors].float(), predictions.anchors[anchors].float()
         )
         boxes = boxes.nan_to_num(nan=0.0, posinf=FAR_AWAY, neginf=-FAR_AWAY)
@@ -179,25 +182,6 @@ class Postprocess:
             max_candidates=self.max_candidates,
             max_detections=self.max_detections,
         )
-
-
-def confident_anchors(class_logits: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """The anchors whose best class score (softmax, without background) exceeds `threshold`.
-
-    The softmax is taken of few anchors: a score cannot exceed sigmoid(its logit - the background's logit).
-
-    Args:
-        class_logits: [A, 1 + C] of one image, any float type.
-
-    Returns:
-        [M] int64 anchor indices and [M, C] float32 scores.
-    """
-    lead = class_logits[:, 1:].amax(dim=1).float() - class_logits[:, 0].float()
-    needed = math.log(threshold / (1 - threshold)) - 1e-3 if threshold > 0 else -math.inf
-    anchors = (lead > needed).nonzero()[:, 0]
-    scores = class_logits[anchors].float().softmax(dim=1)[:, 1:]
-    confident = (scores.amax(dim=1) > threshold).nonzero()[:, 0]
-    return anchors[confident], scores[confident]
 
 
 def _soft_masks(prototypes: Tensor, coefficients: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,9 +50,9 @@ class Predictions(NamedTuple):
     """What the network says of a batch, before any choice is made."""
 
     class_logits: Tensor
-    """[B, A, 1 + C]; column 0 is background."""
+    """[B, A, 1 + C] for the published decoder, column 0 being background."""
     box_deltas: Tensor
-    """[B, A, 4]: (centre offset / anchor size / 0.1, log(size / anchor size) / 0.2), see `geometry.boxes`."""
+    """[B, A, 4]: boxes relative to the anchors, as the decoder codes them."""
     coefficients: Tensor
     """[B, A, K] in -1..1."""
     prototypes: Tensor

@@ -98,6 +98,7 @@ CALL = {"_target_": "os.system", "command": "true"}
             r"asks for os\.system; only networks of yolact_pl\.models",
         ),
         (having(CALL, ENTRY, "config", "schedule"), r"its config asks for os\.system; only optimizers"),
+        (having(CALL, ENTRY, "decoder"), r"asks for os\.system, which is no decoder of yolact_pl\.decoders"),
         (having([{"a": CALL}], ENTRY, "config", "model"), r"its config asks for os\.system"),
         (
             having("${oc.decode:'{_target_: os.system}'}", ENTRY, "config", "model"),
@@ -105,7 +106,7 @@ CALL = {"_target_": "os.system", "command": "true"}
         ),
         (
             having({"_target_": "yolact_pl.cli.main.os.system"}, ENTRY, "config", "model"),
-            r"asks for yolact_pl\.tasks\.main\.os\.system",
+            r"asks for yolact_pl\.cli\.main\.os\.system",
         ),
         (
             having({"_target_": "yolact_pl.data.datamodule.os.system"}, ENTRY, "config", "dataset"),

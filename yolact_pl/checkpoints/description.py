@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import NotRequired  # typing.NotRequired starts with Python 3.11
 
+from yolact_pl.checkpoints.older import todays_description
+from yolact_pl.decoders.decoder import Decoder
 from yolact_pl.images.placement import MODES, STRETCH
 from yolact_pl.models.weight_files import CheckpointError, read_content
 from yolact_pl.models.yolact import Yolact
@@ -23,8 +25,23 @@ __all__ = ["ENTRY", "CheckpointError", "Description"]
 ENTRY = "yolact_pl"
 _MODELS = "yolact_pl.models."
 _OPTIMIZERS = "torch.optim."
-_ROOMS = (_MODELS, "yolact_pl.losses.", "yolact_pl.postprocess.", "yolact_pl.schedule.", "yolact_pl.data.")
-_KINDS = {"network": dict, "class_names": list, "category_ids": list, "image_size": list, "config": dict}
+_DECODERS = "yolact_pl.decoders."
+_ROOMS = (
+    _MODELS,
+    _DECODERS,
+    "yolact_pl.losses.",
+    "yolact_pl.postprocess.",
+    "yolact_pl.schedule.",
+    "yolact_pl.data.",
+)
+_KINDS = {
+    "network": dict,
+    "class_names": list,
+    "category_ids": list,
+    "image_size": list,
+    "decoder": dict,
+    "config": dict,
+}
 _RUNNING = ("trainer", "callbacks", "logger", "hydra")
 """Parts of a run's config that belong to that run, and are never taken from a checkpoint."""
 
@@ -37,6 +54,8 @@ class Description(TypedDict):
     class_names: list[str]
     category_ids: list[int]
     """The annotation file's id of each class."""
+    decoder: dict[str, Any]
+    """The constructor call of the decoder of the network's outputs."""
     image_size: list[int]
     """[height, width] of the network's input."""
     resize: NotRequired[str]
@@ -54,6 +73,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     content = dict(read_content(path))
     if describes_itself(content):
+        content[ENTRY] = todays_description(content[ENTRY])
         _check_description(content, str(path))
     return content
 
@@ -88,6 +108,8 @@ def _check_description(content: Mapping[str, Any], origin: str) -> None:
         )
     for target in _targets(entry["network"]):
         _model_class(target, origin)
+    for target in _targets(entry["decoder"]):
+        _decoder_class(target, origin)
     for key, value in entry["config"].items():
         if key not in _RUNNING:
             for target in _targets(value):
@@ -115,6 +137,13 @@ def _model_class(target: str, origin: str) -> type[nn.Module]:
         raise CheckpointError(
             f"checkpoint {origin}: asks for {target}; only networks of {_MODELS}* are built from checkpoints"
         )
+    return found
+
+
+def _decoder_class(target: str, origin: str) -> type[Decoder]:
+    found = _class(target) if target.startswith(_DECODERS) else None
+    if found is None:
+        raise CheckpointError(f"checkpoint {origin}: asks for {target}, which is no decoder of {_DECODERS}*")
     return found
 
 
@@ -170,6 +199,19 @@ def build_network(tree: dict[str, Any], *, origin: str = "description") -> nn.Mo
         return node
 
     return build({**tree, "backbone": without_weights(tree["backbone"])} if "backbone" in tree else tree)
+
+
+def build_decoder(tree: dict[str, Any], *, origin: str = "description") -> Decoder:
+    """Call the constructor of a description's decoder.
+
+    Raises:
+        CheckpointError: it is no decoder of this project, or its arguments are wrong.
+    """
+    target = _decoder_class(str(tree.get("_target_")), origin)
+    try:
+        return target(**{key: value for key, value in tree.items() if key != "_target_"})
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {origin}: {target.__name__} cannot be built: {error}") from error
 
 
 def without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,17 @@ from torch import Tensor
 from yolact_pl.checkpoints.description import (
     ENTRY,
     CheckpointError,
+    build_decoder,
     build_network,
     describes_itself,
     load_weights,
     network_weights,
     read_checkpoint,
 )
+from yolact_pl.checkpoints.older import PUBLISHED_DECODER
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, released_image_size
 from yolact_pl.checkpoints.released_classes import released_classes
+from yolact_pl.decoders.decoder import Decoder
 from yolact_pl.images.placement import STRETCH
 from yolact_pl.models.weight_files import named_tensors
 from yolact_pl.models.yolact import Yolact
@@ -30,6 +33,8 @@ class StoredNetwork:
     path: Path
     tree: dict[str, Any]
     """The constructor calls of the network, see `checkpoints.description`."""
+    decoder_tree: dict[str, Any]
+    """The constructor call of the decoder of its outputs."""
     class_names: list[str]
     category_ids: list[int]
     """The annotation file's id of each class."""
@@ -58,6 +63,14 @@ class StoredNetwork:
         self.fill(network)
         return network.eval()
 
+    def build_decoder(self) -> Decoder:
+        """The decoder of the network's outputs.
+
+        Raises:
+            CheckpointError: it is no decoder of this project.
+        """
+        return build_decoder(self.decoder_tree, origin=str(self.path))
+
     def fill(self, network: Yolact) -> None:
         """Load all weights or none; the network's backbone counts as pretrained then.
 
@@ -84,6 +97,7 @@ def read_stored_network(path: str | Path) -> StoredNetwork:
         return StoredNetwork(
             path=path,
             tree=described["network"],
+            decoder_tree=described["decoder"],
             class_names=described["class_names"],
             category_ids=described["category_ids"],
             image_size=(height, width),
@@ -98,6 +112,7 @@ def read_stored_network(path: str | Path) -> StoredNetwork:
     return StoredNetwork(
         path=path,
         tree=tree,
+        decoder_tree=PUBLISHED_DECODER,
         class_names=list(classes.names),
         category_ids=list(classes.category_ids),
         image_size=(side, side),

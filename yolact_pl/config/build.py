@@ -58,8 +58,10 @@ def describe(cfg: DictConfig, data: CocoDataModule) -> Description:
     tree["backbone"] = without_weights(tree["backbone"])  # the checkpoint has its own
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
+    decoder: Any = config["model"]["decoder"]
     return Description(
         network=tree,
+        decoder=decoder,
         class_names=list(data.classes),
         category_ids=list(data.category_ids),
         image_size=list(image_size(cfg)),

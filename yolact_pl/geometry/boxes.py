@@ -3,11 +3,6 @@
 import torch
 from torch import Tensor
 
-CENTRE_VARIANCE = 0.1
-SIZE_VARIANCE = 0.2
-MAX_GROWTH = 1e4
-"""How many times larger than its anchor a decoded box can be: far above what networks say, but finite."""
-
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
     """[..., 4] corners to (centre x, centre y, width, height)."""
@@ -45,31 +40,3 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     intersection = box_intersection(a, b)
     union = box_area(a)[..., :, None] + box_area(b)[..., None, :] - intersection
     return intersection / union
-
-
-def encode_boxes(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """Boxes as the network predicts them: relative to an anchor each, scaled by the SSD variances.
-
-    Args:
-        boxes: [..., 4] xyxy.
-        anchors: [..., 4] xyxy, one for each box.
-
-    Returns:
-        [..., 4] (centre offset / anchor size / 0.1, log(size / anchor size) / 0.2).
-    """
-    box, anchor = xyxy_to_cxcywh(boxes), xyxy_to_cxcywh(anchors)
-    centre = (box[..., :2] - anchor[..., :2]) / (CENTRE_VARIANCE * anchor[..., 2:])
-    size = torch.log(box[..., 2:] / anchor[..., 2:]) / SIZE_VARIANCE
-    return torch.cat((centre, size), dim=-1)
-
-
-def decode_boxes(deltas: Tensor, anchors: Tensor) -> Tensor:
-    """The inverse of `encode_boxes`: [..., 4] deltas and [..., 4] anchors to xyxy boxes.
-
-    The growth of the size is limited to `MAX_GROWTH`, so that large deltas cannot overflow.
-    """
-    anchor = xyxy_to_cxcywh(anchors)
-    centre = anchor[..., :2] + deltas[..., :2] * CENTRE_VARIANCE * anchor[..., 2:]
-    size = anchor[..., 2:] * torch.exp(deltas[..., 2:] * SIZE_VARIANCE).clamp(max=MAX_GROWTH)
-    top_left = centre - size / 2
-    return torch.cat((top_left, top_left + size), dim=-1)

@@ -162,7 +162,9 @@ def _height_width(image_size: int | tuple[int, int]) -> tuple[int, int]:
 def _stored_postprocess(stored: StoredNetwork) -> Postprocess:
     """The one that the checkpoint was measured with; released weights have the published one."""
     arguments = (stored.config or {}).get("model", {}).get("postprocess", {})
+    arguments = {key: value for key, value in arguments.items() if key != "_target_"}
+    decoder = stored.build_decoder()
     try:
-        return Postprocess(**{key: value for key, value in arguments.items() if key != "_target_"})
+        return Postprocess(**{**arguments, "decoder": decoder})
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {stored.path}: its postprocess can't be built: {error}") from error

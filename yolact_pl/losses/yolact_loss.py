@@ -7,7 +7,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.geometry.boxes import encode_boxes, scale_boxes
+from yolact_pl.decoders.anchor_decoder import AnchorDecoder
+from yolact_pl.geometry.boxes import scale_boxes
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.losses.assigners.anchor_groups import group_anchors
 from yolact_pl.losses.assigners.iou_matching import Matches, image_of_rows, match_anchors
@@ -146,7 +147,7 @@ def _box_loss(
 ) -> Tensor:
     """Smooth L1 between predicted and encoded boxes, summed over the positive anchors."""
     boxes = _joined(targets, "boxes").float()[matches.objects]
-    truth = encode_boxes(boxes, group_anchors(predictions.anchors).anchors[matches.anchor])
+    truth = AnchorDecoder().encode(boxes, group_anchors(predictions.anchors).anchors[matches.anchor])
     deltas = at_least_float32(predictions.box_deltas[on_device.image, on_device.anchor])
     return F.smooth_l1_loss(deltas, to_device(truth, deltas.device), reduction="sum")
 

@@ -1,0 +1,49 @@
+"""Descriptions of older checkpoints in today's terms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+PUBLISHED_DECODER = {"_target_": "yolact_pl.decoders.anchor_decoder.AnchorDecoder"}
+"""Of released weights, and of checkpoints from before decoders were stored."""
+
+MOVED = {
+    "yolact_pl.data.transforms.": "yolact_pl.data.augmentation.transforms.",
+    "yolact_pl.losses.classification.": "yolact_pl.losses.terms.classification.",
+}
+"""Modules by their old and their present name."""
+
+
+def todays_description(entry: Any) -> Any:
+    """A description with today's class paths and config keys; what is not a description stays as it is."""
+    entry = _moved(entry)
+    if not isinstance(entry, dict):
+        return entry
+    entry.setdefault("decoder", dict(PUBLISHED_DECODER))
+    model = _part(_part(entry, "config"), "model")
+    if model is not None:
+        model.setdefault("decoder", entry["decoder"])
+        postprocess = _part(model, "postprocess")
+        if postprocess is not None:
+            postprocess.setdefault("decoder", entry["decoder"])
+    return entry
+
+
+def _part(node: Any, key: str) -> dict[str, Any] | None:
+    found = node.get(key) if isinstance(node, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _moved(node: Any) -> Any:
+    """The same tree with the present paths of moved classes."""
+    if isinstance(node, Mapping):
+        return {
+            key: _present_path(value) if key == "_target_" else _moved(value) for key, value in node.items()
+        }
+    return [_moved(value) for value in node] if isinstance(node, list) else node
+
+
+def _present_path(target: Any) -> Any:
+    for old, new in MOVED.items():
+        if isinstance(target, str) and target.startswith(old):
+            return new + target.removeprefix(old)
+    return target

@@ -1,0 +1,1 @@
+"""Class activation and box coding of the network's outputs."""
