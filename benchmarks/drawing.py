@@ -18,7 +18,7 @@ from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 from yolact_pl.inference.drawing.colors import index_color
 from yolact_pl.inference.drawing.draw import draw_detections
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 CLASS_NAMES = [f"class {index}" for index in range(80)]
 
@@ -35,7 +35,7 @@ def synthetic_detections(height: int, width: int, count: int, seed: int = 0) -> 
         x, y, w, h = cv2.boundingRect(mask)
         boxes.append((x, y, x + w, y + h))
     scores = torch.from_numpy(np.sort(random.uniform(0.2, 1, count))[::-1].astype(np.float32))
-    return Detections(
+    return Detections.from_masks(
         boxes=torch.tensor(boxes, dtype=torch.float32),
         scores=scores,
         mask_scores=scores,
@@ -45,18 +45,16 @@ def synthetic_detections(height: int, width: int, count: int, seed: int = 0) -> 
 
 
 def published_draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
-    labels, scores = detections["labels"].tolist(), detections["scores"].tolist()
+    labels, scores = detections.labels.tolist(), detections.scores.tolist()
     colors = [index_color(label) for label in labels]
     pixels = torch.from_numpy(image).float() / 255
-    masks = detections["masks"].float()[..., None]
+    masks = detections.masks.float()[..., None]
     mask_colors = masks * torch.tensor(colors).view(-1, 1, 1, 3) / 255 * 0.45
     transparency = 1 - 0.45 * masks
     behind = transparency[:-1].cumprod(dim=0)
     shade = mask_colors[0] + (mask_colors[1:] * behind).sum(dim=0)
     drawn = ((pixels * transparency.prod(dim=0) + shade) * 255).byte().numpy()
-    for box, label, score, color in zip(
-        detections["boxes"].int().tolist(), labels, scores, colors, strict=True
-    ):
+    for box, label, score, color in zip(detections.boxes.int().tolist(), labels, scores, colors, strict=True):
         cv2.rectangle(drawn, tuple(box[:2]), tuple(box[2:]), color, 1)
         text, font = f"{CLASS_NAMES[label]}: {score:.2f}", cv2.FONT_HERSHEY_DUPLEX
         (width, height), _ = cv2.getTextSize(text, font, 0.6, 1)
@@ -67,11 +65,11 @@ def published_draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[
 
 def torchvision_draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
     pixels = torch.from_numpy(image).permute(2, 0, 1)
-    labels, scores = detections["labels"].tolist(), detections["scores"].tolist()
+    labels, scores = detections.labels.tolist(), detections.scores.tolist()
     colors = [index_color(label) for label in labels]
     texts = [f"{CLASS_NAMES[label]} {score:.2f}" for label, score in zip(labels, scores, strict=True)]
-    pixels = draw_segmentation_masks(pixels, detections["masks"], alpha=0.45, colors=colors)
-    pixels = draw_bounding_boxes(pixels, detections["boxes"], texts, colors=colors, width=3)
+    pixels = draw_segmentation_masks(pixels, detections.masks, alpha=0.45, colors=colors)
+    pixels = draw_bounding_boxes(pixels, detections.boxes, texts, colors=colors, width=3)
     return pixels.permute(1, 2, 0).numpy()
 
 
@@ -88,10 +86,10 @@ def supervision_draw() -> Callable[[NDArray[np.uint8], Detections], NDArray[np.u
     )
 
     def draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
-        labels, scores = detections["labels"].numpy(), detections["scores"].numpy()
+        labels, scores = detections.labels, detections.scores
         converted = supervision.Detections(
-            xyxy=detections["boxes"].numpy(),
-            mask=detections["masks"].numpy(),
+            xyxy=detections.boxes,
+            mask=detections.masks,
             confidence=scores,
             class_id=labels,
         )

@@ -28,7 +28,7 @@ def stages(predictor: Predictor, path: Path, repeats: int, device: str) -> list[
     inputs = predictor.prepare([image])
     predictions = predictor.forward([inputs])
     chosen = predictor.choose(predictions, 0, size)
-    masks = predictor.finish(predictions, 0, chosen, size)["masks"]
+    masks = predictor.finish(predictions, 0, chosen, size).masks
 
     return compare(
         f"{size[1]} x {size[0]} image file to {len(masks)} detections with masks",

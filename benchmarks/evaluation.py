@@ -20,8 +20,8 @@ from sure_network import CLASS_NAMES, SIZE, sure_predictor
 
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
 from yolact_pl.evaluation.ground_truth import mask_api
+from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import ImageResults, encode_detections, encode_masks
-from yolact_pl.structures import Detections
 
 HEIGHT, WIDTH, OBJECTS, DETECTIONS = 427, 640, 7, 100
 CLASSES = len(CLASS_NAMES)
@@ -59,7 +59,7 @@ def make_image(rng: np.random.Generator) -> tuple[list[dict[str, Any]], Detectio
     radii = radii[source] * rng.uniform(0.8, 1.2, (DETECTIONS, 2))
     labels = np.where(rng.random(DETECTIONS) < 0.3, labels[source], rng.integers(0, CLASSES, DETECTIONS))
     scores = torch.from_numpy(np.sort(rng.random(DETECTIONS))[::-1].astype(np.float32).copy())
-    detections = Detections(
+    detections = Detections.from_masks(
         boxes=torch.from_numpy(np.concatenate((centres - radii, centres + radii), axis=1)).float(),
         scores=scores,
         mask_scores=scores,
@@ -116,7 +116,7 @@ def main() -> None:
     images = [make_image(rng) for _ in range(min(MADE, args.images))]
     made = [(annotations, encode_detections(0, found, CATEGORIES)) for annotations, found in images]
     for _, found in images[:5]:
-        masks = found["masks"].numpy()
+        masks = found.masks
         assert pycocotools_encoding(masks) == encode_masks(masks), "the encodings disagree"
     turns = {name: cycle(images) for name in ("pycocotools", "this project", "evaluation")}
 

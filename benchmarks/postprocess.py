@@ -116,9 +116,9 @@ def check_same(predictions: Predictions, postprocess: Postprocess) -> None:
     found = postprocess(predictions, [IMAGE])[0]
     scores, labels, boxes, coefficients = plain_detections(predictions)
     assert len(scores) == DETECTIONS, f"{len(scores)} detections instead of {DETECTIONS}"
-    assert torch.allclose(found["scores"], scores, atol=1e-6), "the scores differ"
-    assert torch.equal(found["labels"], labels), "the classes differ"
-    different = (found["masks"] != plain_masks(predictions, boxes, coefficients)).float().mean()
+    assert torch.allclose(found.scores, scores, atol=1e-6), "the scores differ"
+    assert torch.equal(found.labels, labels), "the classes differ"
+    different = (found.masks != plain_masks(predictions, boxes, coefficients)).float().mean()
     assert different < 1e-5, f"{different:.1e} of the masks' pixels differ"
 
 

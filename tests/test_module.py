@@ -121,5 +121,5 @@ def test_what_predicts_on_a_gpu_is_all_there(half: bool, monkeypatch: pytest.Mon
         found = predictor.finish(predictions, 1, chosen, (30, 20))
     assert predictions.prototypes.dtype == (torch.float16 if half else torch.float32)
     assert device.type == "cuda"
-    assert found["masks"].shape == (2, 30, 20)
-    assert found["mask_scores"].dtype == torch.float32
+    assert found.masks.shape == (2, 30, 20)
+    assert found.mask_scores.dtype == np.float32

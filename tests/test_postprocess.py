@@ -9,10 +9,12 @@ from torch import Tensor
 
 from tests.fake_gpu import FakeGpu
 from tests.parity.weights import fill
+from tests.results.same import assert_same
 from yolact_pl.geometry.boxes import cxcywh_to_xyxy
 from yolact_pl.models.mask_iou import MaskIouNet
 from yolact_pl.postprocess import Chosen, Postprocess
-from yolact_pl.structures import Detections, Placement, Predictions
+from yolact_pl.results.detections import Detections
+from yolact_pl.structures import Predictions
 
 PARITY = Path(__file__).parent / "parity"
 MODES = {"fast": "fast", "cross": "cross_class", "trad": "exact"}
@@ -58,11 +60,11 @@ def test_detection_parity(case: str, mode: str) -> None:
     images = postprocess(predictions, [(size, size)] * len(predictions.class_logits))
     for i, found in enumerate(images):
         if recorded[f"{mode}{i}_is_none"]:
-            assert len(found["scores"]) == 0
+            assert len(found) == 0
             continue
-        np.testing.assert_array_equal(found["labels"], recorded[f"{mode}{i}_class"])
-        np.testing.assert_allclose(found["scores"], recorded[f"{mode}{i}_score"], atol=1e-6)
-        np.testing.assert_allclose(found["boxes"] / size, recorded[f"{mode}{i}_box"].clip(0, 1), atol=1e-5)
+        np.testing.assert_array_equal(found.labels, recorded[f"{mode}{i}_class"])
+        np.testing.assert_allclose(found.scores, recorded[f"{mode}{i}_score"], atol=1e-6)
+        np.testing.assert_allclose(found.boxes / size, recorded[f"{mode}{i}_box"].clip(0, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -72,9 +74,9 @@ def test_exact_nms_agrees_with_the_published_traditional_one_but_for_few(case: s
     images = Postprocess(nms="exact")(predictions, [(size, size)] * len(predictions.class_logits))
     for i, found in enumerate(images):
         if recorded[f"trad{i}_is_none"]:
-            assert len(found["scores"]) == 0
+            assert len(found) == 0
             continue
-        ours = set(zip(found["labels"].tolist(), found["scores"].numpy().round(5).tolist(), strict=True))
+        ours = set(zip(found.labels.tolist(), found.scores.round(5).tolist(), strict=True))
         scores = recorded[f"trad{i}_score"].round(5).tolist()
         theirs = set(zip(recorded[f"trad{i}_class"].tolist(), scores, strict=True))
         assert len(ours & theirs) >= len(theirs) - 1
@@ -89,19 +91,19 @@ def test_original_size_parity(case: str) -> None:
         sizes = [(meta["h"], meta["w"])] * len(predictions.class_logits)
         postprocess = Postprocess(nms=MODES[meta["mode"]])
         found = postprocess(predictions, sizes, mask_iou, min_score=meta["score_threshold"])[meta["image"]]
-        np.testing.assert_array_equal(found["labels"], recorded[key + "classes"])
-        if len(found["labels"]) == 0:
+        np.testing.assert_array_equal(found.labels, recorded[key + "classes"])
+        if len(found) == 0:
             continue
         shape = recorded[key + "masks_shape"]
         masks = np.unpackbits(recorded[key + "masks_packed"])[: shape.prod()].reshape(shape).astype(bool)
-        assert (found["masks"].numpy() != masks).mean() <= 1e-6
-        np.testing.assert_array_equal(found["boxes"], recorded[key + "boxes"])
+        assert (found.masks != masks).mean() <= 1e-6
+        np.testing.assert_array_equal(found.boxes, recorded[key + "boxes"])
         if mask_iou is None:
-            np.testing.assert_allclose(found["scores"], recorded[key + "scores"], atol=1e-6)
-            assert torch.equal(found["mask_scores"], found["scores"])
+            np.testing.assert_allclose(found.scores, recorded[key + "scores"], atol=1e-6)
+            assert np.array_equal(found.mask_scores, found.scores)
         else:
-            np.testing.assert_allclose(found["scores"], recorded[key + "box_scores"], atol=1e-6)
-            np.testing.assert_allclose(found["mask_scores"], recorded[key + "mask_scores"], atol=1e-5)
+            np.testing.assert_allclose(found.scores, recorded[key + "box_scores"], atol=1e-6)
+            np.testing.assert_allclose(found.mask_scores, recorded[key + "mask_scores"], atol=1e-5)
 
 
 def single(logits: list[float], deltas: list[float], anchor: list[float]) -> Predictions:
@@ -125,9 +127,9 @@ def test_boxes_and_masks_are_in_pixels_of_the_original_image() -> None:
     # Input 100 x 100 to 200 wide and 50 high: x doubles, y halves.
     predictions = single([0.0, 9.0], [0.0] * 4, [20.25, 40.0, 61.0, 80.0])
     found = detect(predictions)
-    assert found["boxes"].tolist() == [[40.0, 20.0, 122.0, 40.0]]
-    assert detect(predictions, whole_pixel_boxes=False)["boxes"].tolist() == [[40.5, 20.0, 122.0, 40.0]]
-    rows, columns = found["masks"][0].nonzero().unbind(1)
+    assert found.boxes.tolist() == [[40.0, 20.0, 122.0, 40.0]]
+    assert detect(predictions, whole_pixel_boxes=False).boxes.tolist() == [[40.5, 20.0, 122.0, 40.0]]
+    rows, columns = found.masks[0].nonzero()
     # One prototype pixel (8 x 2 original ones) more than the box at most.
     assert 32 <= columns.min() <= 40
     assert 122 <= columns.max() + 1 <= 136
@@ -137,24 +139,19 @@ def test_boxes_and_masks_are_in_pixels_of_the_original_image() -> None:
 
 def test_boxes_are_cut_at_the_image() -> None:
     found = detect(single([0.0, 9.0], [0.0] * 4, [-30.0, -30.0, 150.0, 130.0]))
-    assert found["boxes"].tolist() == [[0.0, 0.0, 200.0, 50.0]]
-    assert found["masks"].all()
+    assert found.boxes.tolist() == [[0.0, 0.0, 200.0, 50.0]]
+    assert found.masks.all()
     outside = detect(single([0.0, 9.0], [0.0] * 4, [150.0, 10.0, 170.0, 30.0]))
-    assert outside["boxes"].tolist() == [[200.0, 5.0, 200.0, 15.0]]
-    assert not outside["masks"].any()
+    assert outside.boxes.tolist() == [[200.0, 5.0, 200.0, 15.0]]
+    assert not outside.masks.any()
 
 
 @pytest.mark.parametrize("nms", ["fast", "cross_class", "exact"])
 def test_nothing_above_the_threshold(nms: str) -> None:
     found = detect(single([9.0, 0.0], [0.0] * 4, [20.0, 40.0, 60.0, 80.0]), nms=nms)
-    assert {key: tuple(value.shape) for key, value in found.items()} == {
-        "boxes": (0, 4),
-        "scores": (0,),
-        "mask_scores": (0,),
-        "labels": (0,),
-        "masks": (0, 50, 200),
-    }
-    assert found["masks"].dtype == torch.bool
+    names = ("boxes", "scores", "mask_scores", "labels", "masks")
+    assert [getattr(found, name).shape for name in names] == [(0, 4), (0,), (0,), (0,), (0, 50, 200)]
+    assert found.masks.dtype == np.bool_
 
 
 @pytest.mark.parametrize("nms", ["fast", "cross_class", "exact"])
@@ -162,9 +159,9 @@ def test_nothing_above_the_threshold(nms: str) -> None:
 def test_extreme_deltas_give_finite_boxes_inside_of_the_image(nms: str, delta: float) -> None:
     for deltas in ([delta, 0, 0, 0], [0, 0, delta, delta], [delta] * 4):
         found = detect(single([0.0, 9.0], deltas, [20.0, 40.0, 60.0, 80.0]), nms=nms)
-        assert len(found["scores"]) == 1
-        boxes = found["boxes"][0]
-        assert ((boxes >= 0) & (boxes <= torch.tensor([200.0, 50.0, 200.0, 50.0]))).all()
+        assert len(found.scores) == 1
+        boxes = found.boxes[0]
+        assert ((boxes >= 0) & (boxes <= np.array([200.0, 50.0, 200.0, 50.0]))).all()
 
 
 def test_logits_that_are_not_numbers_find_nothing() -> None:
@@ -187,7 +184,7 @@ def test_reduced_precision_predictions_are_computed_in_float32(dtype: torch.dtyp
     with torch.autocast("cpu", dtype=torch.bfloat16):
         a = Postprocess()(reduced, [(60, 80)] * 3)
     for x, y in zip(a, Postprocess()(widened, [(60, 80)] * 3), strict=True):
-        assert all(torch.equal(x[key], y[key]) for key in x)
+        assert_same(x, y)
 
 
 def test_mask_iou_network_of_reduced_precision() -> None:
@@ -196,8 +193,8 @@ def test_mask_iou_network_of_reduced_precision() -> None:
     sizes = [(60, 80)]
     full = Postprocess()(predictions, sizes, network)[0]["mask_scores"]
     half = Postprocess()(predictions, sizes, network.bfloat16())[0]["mask_scores"]
-    assert half.dtype == torch.float32
-    torch.testing.assert_close(half, full, atol=0.02, rtol=0.05)
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(half, full, atol=0.02, rtol=0.05)
 
 
 def test_options_that_do_not_exist_are_refused() -> None:
@@ -207,8 +204,7 @@ def test_options_that_do_not_exist_are_refused() -> None:
         Postprocess(score_threshold=1)
 
 
-@pytest.mark.parametrize("placement", [None, Placement((64, 96), top=4, left=0, height=50, width=96)])
-def test_masks_are_made_without_waiting_for_the_gpu(placement: Placement | None) -> None:
+def test_masks_are_made_without_waiting_for_the_gpu() -> None:
     generator = torch.Generator().manual_seed(0)
     on_cpu = (
         torch.arange(5),
@@ -232,6 +228,6 @@ def test_masks_are_made_without_waiting_for_the_gpu(placement: Placement | None)
             image_size=(64, 96),
         )
         chosen = Chosen(*(part.to("cuda", non_blocking=True) for part in on_cpu))
-        found = Postprocess().finish(predictions, 0, chosen, (48, 80), network, placement=placement)
-    assert found["masks"].shape == (5, 48, 80)
-    assert found["mask_scores"].device.type == found["boxes"].device.type == "cuda"
+        found = Postprocess().finish(predictions, 0, chosen, network)
+    assert found.masks.shape == (5, 64, 96)
+    assert found.mask_scores.device.type == found.boxes.device.type == "cuda"

@@ -1,5 +1,6 @@
 """Detections of images that fill only a part of the network's input."""
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,9 +34,9 @@ def test_boxes_and_masks_by_hand() -> None:
     (found,) = Postprocess(nms="exact")(
         predictions_of([beside, inside, crossing]), [(80, 200)], placements=[placement]
     )
-    assert found["boxes"].tolist() == [[25, 10, 50, 30], [0, 0, 100, 40]]
-    assert found["masks"].shape == (2, 80, 200)
-    rows, columns = torch.nonzero(found["masks"][0], as_tuple=True)
+    assert found.boxes.tolist() == [[25, 10, 50, 30], [0, 0, 100, 40]]
+    assert found.masks.shape == (2, 80, 200)
+    rows, columns = np.nonzero(found.masks[0])
     # The box is 6.5..9 x 3..5 in pixels of the prototypes, cropped with one to spare: columns 6 to 9 and
     # rows 2 to 5 stay, that is 24..40 x 8..24 of the input.
     assert (columns.min(), columns.max() + 1) == (20, 60)
@@ -69,18 +70,16 @@ def test_nothing_lies_outside_of_the_image(
         y1, y2 = max(y1, top), min(y2, top + height)
         if x1 < x2 and y1 < y2:
             expected.append([2 * (x1 - left), 3 * (y1 - top), 2 * (x2 - left), 3 * (y2 - top)])
-    assert len(found["boxes"]) == len(expected)
-    torch.testing.assert_close(
-        found["boxes"].double(), torch.tensor(expected).double().view(-1, 4), atol=2e-3, rtol=0
-    )
+    assert len(found.boxes) == len(expected)
+    np.testing.assert_allclose(found.boxes, np.array(expected).reshape(-1, 4), atol=2e-3)
 
 
 def test_an_image_all_over_the_input_needs_no_placement() -> None:
     predictions = predictions_of([(3.3, 5.1, 40.7, 50.2), (50.0, 10.0, 90.0, 60.0)])
     (plain,) = Postprocess()(predictions, [(123, 77)])
     (placed,) = Postprocess()(predictions, [(123, 77)], placements=[Placement.whole(CANVAS)])
-    assert torch.equal(plain["boxes"], placed["boxes"])
-    assert torch.equal(plain["masks"], placed["masks"])
+    assert np.array_equal(plain.boxes, placed.boxes)
+    assert np.array_equal(plain.masks, placed.masks)
 
 
 def test_a_batch_may_have_enlarged_the_input() -> None:
@@ -88,5 +87,5 @@ def test_a_batch_may_have_enlarged_the_input() -> None:
     predictions = predictions_of([(4.0, 4.0, 20.0, 20.0)])
     (own,) = Postprocess()(predictions, [(32, 32)], placements=[Placement((32, 32), 0, 0, 32, 32)])
     (batch,) = Postprocess()(predictions, [(32, 32)], placements=[Placement(CANVAS, 0, 0, 32, 32)])
-    assert own["boxes"].tolist() == batch["boxes"].tolist() == [[4, 4, 20, 20]]
-    assert torch.equal(own["masks"], batch["masks"])
+    assert own.boxes.tolist() == batch["boxes"].tolist() == [[4, 4, 20, 20]]
+    assert torch.equal(own.masks, batch["masks"])

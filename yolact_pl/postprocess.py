@@ -1,4 +1,4 @@
-"""From what the network says to what was found, in pixels of the original images."""
+"""From predictions to detections in pixels of the original images."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 from yolact_pl.decoders.anchor_decoder import AnchorDecoder
 from yolact_pl.decoders.decoder import Decoder
-from yolact_pl.geometry.masks import assemble_masks, crop_masks, crop_windows, upsample_masks
+from yolact_pl.geometry.masks import assemble_masks, crop_masks
 from yolact_pl.geometry.nms import Survivors, cross_class_nms, exact_nms, fast_nms
-from yolact_pl.structures import Detections, Placement, Predictions
+from yolact_pl.images.placement import Placement
+from yolact_pl.results.detections import Detections
+from yolact_pl.results.input_detections import InputDetections
+from yolact_pl.structures import Predictions
 
 NMS_MODES = ("fast", "cross_class", "exact")
 FAR_AWAY = 1e7  # pixels: stands for infinity, finite when squared
@@ -27,6 +30,28 @@ class Chosen(NamedTuple):
     """[N] int64, 0-based."""
     scores: Tensor
     """[N] float32."""
+
+
+class Finished(NamedTuple):
+    """What was found on one input, on the device, best first."""
+
+    boxes: Tensor
+    """[N, 4] float32 xyxy in pixels of the input; may reach outside of it."""
+    scores: Tensor
+    """[N] float32."""
+    mask_scores: Tensor
+    """[N] float32."""
+    labels: Tensor
+    """[N] int64, 0-based."""
+    masks: Tensor
+    """[N, h, w] float32 in 0..1 at the prototypes' resolution, not cropped."""
+    input_size: tuple[int, int]
+    """(height, width)."""
+
+    def on_cpu(self) -> InputDetections:
+        """The same as numpy arrays; a GPU is waited for."""
+        arrays = (part.cpu().numpy() for part in self[:5])
+        return InputDetections(*arrays, self.input_size)
 
 
 class Postprocess:
@@ -91,17 +116,14 @@ class Postprocess:
         """
         placements = [None] * len(sizes) if placements is None else placements
         with torch.autocast(predictions.class_logits.device.type, enabled=False):
-            return [
-                self.finish(
-                    predictions,
-                    image,
-                    self.choose(predictions, image, min_score=min_score, placement=placement),
-                    size,
-                    mask_iou,
-                    placement=placement,
-                )
-                for image, (size, placement) in enumerate(zip(sizes, placements, strict=True))
-            ]
+            made = []
+            for image, placement in enumerate(placements):
+                chosen = self.choose(predictions, image, min_score=min_score, placement=placement)
+                made.append(self.finish(predictions, image, chosen, mask_iou))
+        return [  # the device is waited for once all images' masks are under way
+            one.on_cpu().in_image(size, placement, whole_pixels=self.whole_pixel_boxes)
+            for one, size, placement in zip(made, sizes, placements, strict=True)
+        ]
 
     @torch.no_grad()
     def choose(
@@ -136,31 +158,19 @@ class Postprocess:
         predictions: Predictions,
         image: int,
         chosen: Chosen,
-        size: tuple[int, int],
         mask_iou: nn.Module | None = None,
-        *,
-        placement: Placement | None = None,
-    ) -> Detections:
-        """The second half of a call: masks, and all in pixels of the original image of (height, width)."""
-        boxes = chosen.boxes / _width_height(predictions.image_size, chosen.boxes)  # relative
-        boxes_in_image, region = boxes, None
-        if placement is not None:
-            placement = placement._replace(canvas=predictions.image_size)  # which batches may enlarge
-            boxes_in_image = _relative_boxes(chosen.boxes, placement)
-            region = placement.on((predictions.prototypes.shape[2], predictions.prototypes.shape[3]))
-        soft_masks, windows = _soft_masks(
-            predictions.prototypes[image].float(),
-            predictions.coefficients[image, chosen.anchors].float(),
-            boxes,
-        )
-        scores, labels = chosen.scores, chosen.labels
-        return Detections(
-            boxes=_fit_boxes(boxes_in_image, size, whole_pixels=self.whole_pixel_boxes),
-            scores=scores,
-            mask_scores=scores if mask_iou is None else scores * _predicted_iou(mask_iou, soft_masks, labels),
-            labels=labels,
-            masks=upsample_masks(soft_masks, windows, size, region),
-        )
+    ) -> Finished:
+        """The second half of a call: masks at the prototypes' resolution; a GPU is not waited for."""
+        prototypes = predictions.prototypes[image].float()
+        coefficients = predictions.coefficients[image, chosen.anchors].float()
+        masks, scores = assemble_masks(prototypes, coefficients).sigmoid_(), chosen.scores
+        mask_scores = scores
+        if mask_iou is not None:
+            map_size = (masks.shape[1], masks.shape[2])
+            relative = chosen.boxes / _width_height(predictions.image_size, chosen.boxes)
+            cropped = crop_masks(masks, relative * _width_height(map_size, relative))
+            mask_scores = scores * _predicted_iou(mask_iou, cropped, chosen.labels)
+        return Finished(chosen.boxes, scores, mask_scores, chosen.labels, masks, predictions.image_size)
 
     def _suppress(self, boxes: Tensor, scores: Tensor) -> Survivors:
         if self.nms == "cross_class":
@@ -184,14 +194,6 @@ class Postprocess:
         )
 
 
-def _soft_masks(prototypes: Tensor, coefficients: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """[N, h, w] masks in 0..1, zero outside of the windows [N, 4] of their (relative) boxes."""
-    size = (prototypes.shape[1], prototypes.shape[2])
-    boxes = boxes * _width_height(size, boxes)
-    masks = assemble_masks(prototypes, coefficients).sigmoid_()
-    return crop_masks(masks, boxes), crop_windows(boxes, size)
-
-
 def _touching(boxes: Tensor, placement: Placement) -> Tensor:
     """[N] bool: which boxes, in pixels of the input, share some area with the image's place."""
     corners = boxes.view(-1, 2, 2)
@@ -199,20 +201,6 @@ def _touching(boxes: Tensor, placement: Placement) -> Tensor:
     end = start + _repeated((placement.width, placement.height), boxes)[:2]
     low, high = corners.amin(dim=1).maximum(start), corners.amax(dim=1).minimum(end)
     return (low < high).all(dim=1)
-
-
-def _relative_boxes(boxes: Tensor, placement: Placement) -> Tensor:
-    """Boxes in pixels of the input, relative to the image's place on it."""
-    offset = _repeated((placement.left, placement.top), boxes)
-    return (boxes - offset) / _width_height((placement.height, placement.width), boxes)
-
-
-def _fit_boxes(boxes: Tensor, size: tuple[int, int], *, whole_pixels: bool) -> Tensor:
-    """Relative boxes as pixels of an image: corners in order and inside of it."""
-    corners = boxes.view(-1, 2, 2) * _width_height(size, boxes)[:2]
-    ordered = torch.stack((corners.amin(dim=1), corners.amax(dim=1)), dim=1).clamp(min=0)
-    fitted = torch.minimum(ordered, _width_height(size, boxes)[:2]).view(-1, 4)
-    return fitted.trunc() if whole_pixels else fitted
 
 
 def _predicted_iou(mask_iou: nn.Module, soft_masks: Tensor, labels: Tensor) -> Tensor:

@@ -65,21 +65,6 @@ class Predictions(NamedTuple):
     """(height, width) of the network's input: the unit of the anchors."""
 
 
-class Detections(TypedDict):
-    """What was found in one image, in pixels of the original image, best first."""
-
-    boxes: Tensor
-    """[N, 4] float32."""
-    scores: Tensor
-    """[N] float32: how sure the class is. Boxes are ranked by it."""
-    mask_scores: Tensor
-    """[N] float32: masks are ranked by it. YOLACT: the same; YOLACT++: score x predicted mask IoU."""
-    labels: Tensor
-    """[N] int64, 0-based."""
-    masks: Tensor
-    """[N, H, W] bool."""
-
-
 Batch = tuple[Tensor, list[Target]]
 """Training images [B, 3, H, W] uint8, RGB in 0..255 (the network normalises), and one target an image."""
 

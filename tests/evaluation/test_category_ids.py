@@ -7,13 +7,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
 from yolact_pl.evaluation.counting import BACKENDS
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 IDS = {
     "from 0": [0, 1, 2],
@@ -54,13 +53,11 @@ def write_set(root: Path, ids: list[int]) -> tuple[Path, Path, list[dict[str, An
 
 def perfect(data: CocoDataModule, image_id: int) -> Detections:
     target = data.val_target(image_id)
-    scores = torch.ones(len(target["labels"]))
-    return Detections(
+    return Detections.from_masks(
         boxes=target["boxes"],
-        scores=scores,
-        mask_scores=scores,
+        scores=np.ones(len(target["labels"])),
         labels=target["labels"],
-        masks=target["masks"],
+        masks=target["masks"].numpy(),
     )
 
 

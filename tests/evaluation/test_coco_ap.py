@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as mask_api
@@ -21,8 +20,8 @@ from pycocotools.cocoeval import COCOeval
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
 from yolact_pl.evaluation.counting import BACKENDS
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
+from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import ImageResults
-from yolact_pl.structures import Detections
 
 CASE = Path(__file__).parents[1] / "parity" / "map_case1.json.gz"
 
@@ -234,15 +233,15 @@ def test_nothing_found_and_nothing_to_find(backend: str) -> None:
 
 def test_added_detections_are_measured_boxes_and_masks_by_their_own_scores() -> None:
     content, _ = small_case([(1, 1, 5, 5, 10, 1)], [])
-    masks = torch.zeros(2, 60, 60, dtype=torch.bool)
+    masks = np.zeros((2, 60, 60), dtype=np.bool_)
     masks[0, 5:15, 5:15] = True
     masks[1, 30:40, 30:40] = True
     collected = evaluator(content)
-    detections = Detections(
-        boxes=torch.tensor([[5.0, 5.0, 15.0, 15.0], [30.0, 30.0, 40.0, 40.0]]),
-        scores=torch.tensor([0.9, 0.8]),
-        mask_scores=torch.tensor([0.1, 0.8]),
-        labels=torch.tensor([0, 0]),
+    detections = Detections.from_masks(
+        boxes=[[5.0, 5.0, 15.0, 15.0], [30.0, 30.0, 40.0, 40.0]],
+        scores=[0.9, 0.8],
+        mask_scores=[0.1, 0.8],
+        labels=[0, 0],
         masks=masks,
     )
     collected.add(1, detections)

@@ -1,14 +1,11 @@
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yolact_pl.geometry.masks import (
     assemble_masks,
     crop_masks,
-    crop_windows,
     resize_masks,
-    upsample_masks,
 )
 
 length = st.integers(1, 40)
@@ -33,39 +30,6 @@ def test_cropping_keeps_pixels_from_one_before_to_one_after_the_box(
         for y in range(h):
             for x in range(w):
                 assert mask[y, x] == float(left <= x < right and top <= y < bottom)
-
-
-@settings(deadline=None, max_examples=150)
-@given(
-    st.tuples(length, length),
-    st.tuples(st.integers(1, 90), st.integers(1, 90)),
-    st.lists(st.tuples(*[st.floats(-10, 50, width=32)] * 4), max_size=5),
-    st.integers(0, 99),
-)
-def test_upsampling_windows_equals_upsampling_all(
-    size: tuple[int, int], new_size: tuple[int, int], rows: list[tuple[float, ...]], seed: int
-) -> None:
-    boxes = torch.tensor(rows).view(-1, 4)
-    soft = torch.rand(
-        len(rows), *size, generator=torch.Generator().manual_seed(seed)
-    ).sqrt()  # mostly above 0.5
-    soft = crop_masks(soft, boxes)
-    result = upsample_masks(soft, crop_windows(boxes, size), new_size)
-    assert result.shape == (len(rows), *new_size)
-    assert result.dtype == torch.bool
-    if rows:
-        whole = F.interpolate(soft[None], new_size, mode="bilinear", align_corners=False)[0]
-        certain = (whole - 0.5).abs() > 1e-5  # rounding may decide the rest
-        assert torch.equal(result[certain], (whole > 0.5)[certain])
-
-
-def test_window_and_whole_ways_agree_at_the_published_size() -> None:
-    generator = torch.Generator().manual_seed(0)
-    boxes = torch.rand(20, 4, generator=generator) * 138
-    soft = crop_masks(torch.rand(20, 138, 138, generator=generator).sqrt(), boxes)
-    whole = F.interpolate(soft[None], (427, 640), mode="bilinear", align_corners=False)[0] > 0.5
-    result = upsample_masks(soft, crop_windows(boxes, (138, 138)), (427, 640))
-    assert (result != whole).sum() <= 5  # of 5.5 million
 
 
 def test_resizing_binary_masks() -> None:

@@ -42,16 +42,16 @@ def test_image_to_masks(recipe: ModuleType, tmp_path: Path) -> None:
     names = [f"class {index}" for index in range(80)]
     predictor = Predictor(network, Postprocess(), class_names=names, image_size=(550, 550), device="cpu")
     (detections,) = predictor([image])
-    np.testing.assert_allclose(detections["scores"], recorded["raw_scores"], atol=1e-4)
+    np.testing.assert_allclose(detections.scores, recorded["raw_scores"], atol=1e-4)
 
     predictor.min_score = float(recorded["score_threshold"])
     (detections,) = predictor([image])
 
-    assert detections["labels"].tolist() == recorded["classes"].tolist()
-    np.testing.assert_allclose(detections["scores"], recorded["scores"], atol=1e-4)
-    np.testing.assert_allclose(detections["boxes"], recorded["boxes"], atol=1)
-    areas = detections["masks"].sum(dim=(1, 2)).numpy()
+    assert detections.labels.tolist() == recorded["classes"].tolist()
+    np.testing.assert_allclose(detections.scores, recorded["scores"], atol=1e-4)
+    np.testing.assert_allclose(detections.boxes, recorded["boxes"], atol=1)
+    areas = detections.masks.sum(axis=(1, 2))
     np.testing.assert_array_less(np.abs(areas - recorded["mask_areas"]), 0.005 * recorded["mask_areas"] + 5)
     shape = tuple(recorded["masks_shape"])
     masks = np.unpackbits(recorded["masks_packed"])[: np.prod(shape)].reshape(shape).astype(bool)
-    assert np.mean(detections["masks"].numpy() != masks) < 1e-4
+    assert np.mean(detections.masks != masks) < 1e-4

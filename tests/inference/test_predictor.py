@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.results.same import assert_same
 from yolact_pl.inference.options import Options
 from yolact_pl.inference.predictor import Predictor, resolve_device
 from yolact_pl.models.anchors import Anchors
@@ -76,12 +77,12 @@ def test_detections_are_in_pixels_of_each_image() -> None:
     found = small_predictor()(random_images(*sizes))
     assert len(found) == 3
     for detections, (height, width) in zip(found, sizes, strict=True):
-        assert len(detections["scores"]) > 0
-        assert detections["masks"].shape == (len(detections["scores"]), height, width)
-        assert detections["boxes"].min() >= 0
-        assert detections["boxes"][:, 2].max() <= width
-        assert detections["boxes"][:, 3].max() <= height
-        assert (detections["boxes"][:, 2] > 1).any()
+        assert len(detections.scores) > 0
+        assert detections.masks.shape == (len(detections.scores), height, width)
+        assert detections.boxes.min() >= 0
+        assert detections.boxes[:, 2].max() <= width
+        assert detections.boxes[:, 3].max() <= height
+        assert (detections.boxes[:, 2] > 1).any()
 
 
 def test_a_batch_gives_what_single_images_give() -> None:
@@ -89,26 +90,26 @@ def test_a_batch_gives_what_single_images_give() -> None:
     images = random_images((50, 40), (64, 96))
     for image, together in zip(images, predictor(images), strict=True):
         (alone,) = predictor([image])
-        assert together["labels"].tolist() == alone["labels"].tolist()
-        torch.testing.assert_close(together["scores"], alone["scores"])
-        torch.testing.assert_close(together["boxes"], alone["boxes"])
+        assert together.labels.tolist() == alone.labels.tolist()
+        np.testing.assert_allclose(together.scores, alone.scores, rtol=1e-5)
+        np.testing.assert_allclose(together.boxes, alone.boxes, rtol=1e-5)
 
 
 def test_mask_iou_network_scores_the_masks() -> None:
     images = random_images((50, 40))
     (plain,) = small_predictor()(images)
     (rescored,) = small_predictor(mask_iou=True)(images)
-    assert torch.equal(plain["mask_scores"], plain["scores"])
-    assert not torch.equal(rescored["mask_scores"], rescored["scores"])
+    assert np.array_equal(plain.mask_scores, plain.scores)
+    assert not np.array_equal(rescored.mask_scores, rescored.scores)
 
 
 def test_min_score_leaves_out_the_rest() -> None:
     images = random_images((50, 40))
     (everything,) = small_predictor()(images)
-    middle = float(everything["scores"].median())
+    middle = float(np.median(everything.scores))
     (some,) = small_predictor(min_score=middle)(images)
-    assert 0 < len(some["scores"]) < len(everything["scores"])
-    assert some["scores"].min() > middle
+    assert 0 < len(some.scores) < len(everything.scores)
+    assert some.scores.min() > middle
 
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
@@ -120,13 +121,12 @@ def test_the_steps_together_are_the_call(options: Options, most: int, resize: st
     predictor = small_predictor(mask_iou=True, resize=resize).with_options(**options)
     images = random_images((50, 40), (33, 120))
     called = predictor(images)
-    assert 0 < max(len(found["scores"]) for found in called) <= most
+    assert 0 < max(len(found.scores) for found in called) <= most
     predictions = predictor.forward([predictor.prepare(images)])
     for index, (image, expected) in enumerate(zip(images, called, strict=True)):
         chosen = predictor.choose(predictions, index, image.shape[:2])
         found = predictor.finish(predictions, index, chosen, image.shape[:2])
-        for key in expected:
-            torch.testing.assert_close(found[key], expected[key], rtol=0, atol=0)
+        assert_same(found, expected)
 
 
 def test_half_precision_is_the_networks_only() -> None:
@@ -135,18 +135,18 @@ def test_half_precision_is_the_networks_only() -> None:
     )
     predictions = predictor.forward([predictor.prepare(random_images((50, 40)))])
     assert predictions.class_logits.dtype == torch.bfloat16
-    assert predictor.detect(predictions, 0, (50, 40))["scores"].dtype == torch.float32
+    assert predictor.detect(predictions, 0, (50, 40)).scores.dtype == np.float32
 
 
 def test_threads_may_share_a_predictor() -> None:
     predictor = small_predictor()
     images = random_images(*[(40 + i, 60 - i) for i in range(6)])
-    expected = [predictor([image])[0]["scores"] for image in images]
-    found: dict[int, Tensor] = {}
+    expected = [predictor([image])[0].scores for image in images]
+    found: dict[int, np.ndarray] = {}
 
     def work(index: int) -> None:
         for _ in range(3):
-            found[index] = predictor([images[index]])[0]["scores"]
+            found[index] = predictor([images[index]])[0].scores
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(len(images))]
     for thread in threads:
@@ -154,7 +154,7 @@ def test_threads_may_share_a_predictor() -> None:
     for thread in threads:
         thread.join()
     for index, scores in enumerate(expected):
-        torch.testing.assert_close(found[index], scores)
+        np.testing.assert_allclose(found[index], scores, rtol=1e-5)
 
 
 def test_read_only_and_flipped_arrays_are_taken_and_not_changed() -> None:
@@ -164,7 +164,7 @@ def test_read_only_and_flipped_arrays_are_taken_and_not_changed() -> None:
     locked = flipped.copy()
     locked.setflags(write=False)
     before = image.copy()
-    torch.testing.assert_close(predictor([flipped])[0]["scores"], predictor([locked])[0]["scores"])
+    np.testing.assert_allclose(predictor([flipped])[0].scores, predictor([locked])[0].scores, rtol=1e-5)
     assert (image == before).all()
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from tests.inference.test_predictor import NAMES, random_images, small_network
 from yolact_pl.inference.predictor import Predictor
@@ -45,18 +44,16 @@ def test_equals_padding_by_hand(
     (found,) = keep([image])
     stretch.postprocess.max_detections = 1000
     (expected,) = stretch([by_hand])
-    boxes = expected["boxes"] - torch.tensor([left, top, left, top])
-    boxes[:, 0::2] = boxes[:, 0::2].clamp(0, 128)
-    boxes[:, 1::2] = boxes[:, 1::2].clamp(0, 96)
-    masks = expected["masks"][:, top : top + 96, left : left + 128]
-    assert len(found["scores"]) > 0
-    for box, score, label, mask in zip(
-        found["boxes"], found["scores"], found["labels"], found["masks"], strict=True
-    ):
-        same = ((expected["scores"] - score).abs() < 1e-6) & (expected["labels"] == label)
-        same &= (boxes - box).abs().amax(dim=1) < 1e-3
+    boxes = expected.boxes - np.array([left, top, left, top])
+    boxes[:, 0::2] = boxes[:, 0::2].clip(0, 128)
+    boxes[:, 1::2] = boxes[:, 1::2].clip(0, 96)
+    masks = expected.masks[:, top : top + 96, left : left + 128]
+    assert len(found.scores) > 0
+    for box, score, label, mask in zip(found.boxes, found.scores, found.labels, found.masks, strict=True):
+        same = (np.abs(expected.scores - score) < 1e-6) & (expected.labels == label)
+        same &= np.abs(boxes - box).max(axis=1) < 1e-3
         assert same.any()
-        assert any(torch.equal(mask, masks[i]) for i in same.nonzero()[:, 0])
+        assert any(np.array_equal(mask, masks[i]) for i in same.nonzero()[0])
 
 
 def test_images_of_several_shapes_in_one_batch() -> None:
@@ -65,15 +62,15 @@ def test_images_of_several_shapes_in_one_batch() -> None:
     images = random_images(*sizes)
     assert keep.prepare(images).shape == (4, 3, 96, 96)
     for found, (height, width) in zip(keep(images), sizes, strict=True):
-        assert found["masks"].shape[1:] == (height, width)
-        assert (found["boxes"] >= 0).all()
-        assert (found["boxes"] <= torch.tensor([width, height] * 2)).all()
+        assert found.masks.shape[1:] == (height, width)
+        assert (found.boxes >= 0).all()
+        assert (found.boxes <= np.array([width, height] * 2)).all()
     # As video does: every image is prepared alone, several go through the network together.
     predictions = keep.forward([keep.prepare([image]) for image in images])
     for index, (together, size) in enumerate(zip(keep(images), sizes, strict=True)):
         alone = keep.detect(predictions, index, size)
-        torch.testing.assert_close(alone["boxes"], together["boxes"])
-        assert torch.equal(alone["masks"], together["masks"])
+        np.testing.assert_allclose(alone.boxes, together.boxes, rtol=1e-5)
+        assert np.array_equal(alone.masks, together.masks)
 
 
 def test_a_network_sees_the_same_in_every_batch_of_letterboxes() -> None:
@@ -81,8 +78,8 @@ def test_a_network_sees_the_same_in_every_batch_of_letterboxes() -> None:
     images = random_images((50, 40), (64, 96), (7, 130))
     for image, together in zip(images, keep(images), strict=True):
         (alone,) = keep([image])
-        torch.testing.assert_close(together["scores"], alone["scores"])
-        torch.testing.assert_close(together["boxes"], alone["boxes"])
+        np.testing.assert_allclose(together.scores, alone.scores, rtol=1e-5)
+        np.testing.assert_allclose(together.boxes, alone.boxes, rtol=1e-5)
 
 
 def test_another_way_is_refused() -> None:

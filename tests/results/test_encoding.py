@@ -1,13 +1,13 @@
 import pickle
 
 import numpy as np
-import torch
 from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as mask_api
 
+from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import encode_detections, encode_masks
-from yolact_pl.structures import Detections
+from yolact_pl.results.masks import PixelMasks
 
 
 def reference(masks: np.ndarray) -> list[str]:
@@ -17,7 +17,7 @@ def reference(masks: np.ndarray) -> list[str]:
 @settings(deadline=None, max_examples=300)
 @given(arrays(np.bool_, array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9)))
 def test_run_lengths_are_pycocotools(masks: np.ndarray) -> None:
-    assert encode_masks(masks) == reference(masks)
+    assert encode_masks(PixelMasks.of(masks)) == reference(masks)
 
 
 def test_run_lengths_of_large_masks() -> None:
@@ -31,18 +31,18 @@ def test_run_lengths_of_large_masks() -> None:
             (rows % 7 < 3) & (columns % 5 < 2),
         ]
     )
-    assert encode_masks(masks) == reference(masks)
-    assert encode_masks(masks[:0]) == []
+    assert encode_masks(PixelMasks.of(masks)) == reference(masks)
+    assert encode_masks(PixelMasks.of(masks[:0])) == []
 
 
 def test_results_of_an_image() -> None:
-    masks = torch.zeros(2, 20, 30, dtype=torch.bool)
+    masks = np.zeros((2, 20, 30), dtype=np.bool_)
     masks[0, 3:9, 5:11] = True
-    detections = Detections(
-        boxes=torch.tensor([[5.0, 3.0, 11.0, 9.0], [0.0, 0.0, 30.0, 20.0]]),
-        scores=torch.tensor([0.75, 0.5]),
-        mask_scores=torch.tensor([0.25, 0.125]),
-        labels=torch.tensor([1, 0]),
+    detections = Detections.from_masks(
+        boxes=[[5.0, 3.0, 11.0, 9.0], [0.0, 0.0, 30.0, 20.0]],
+        scores=[0.75, 0.5],
+        mask_scores=[0.25, 0.125],
+        labels=[1, 0],
         masks=masks,
     )
     results = encode_detections(7, detections, category_ids=[18, 44])
@@ -64,13 +64,7 @@ def test_results_of_an_image() -> None:
 
 
 def test_an_image_without_detections_has_results() -> None:
-    empty = Detections(
-        boxes=torch.zeros(0, 4),
-        scores=torch.zeros(0),
-        mask_scores=torch.zeros(0),
-        labels=torch.zeros(0, dtype=torch.long),
-        masks=torch.zeros(0, 20, 30, dtype=torch.bool),
-    )
+    empty = Detections.from_masks(boxes=[], scores=[], labels=[], masks=np.zeros((0, 20, 30), dtype=np.bool_))
     results = encode_detections(7, empty, category_ids=[1])
     assert (results.image_id, results.size) == (7, (20, 30))
     assert not list(results.box_rows())

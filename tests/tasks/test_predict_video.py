@@ -18,7 +18,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from yolact_pl.inference.video.reader import VideoReader
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 from yolact_pl.tasks import predict, predict_video
 from yolact_pl.tasks.predict_video import run_video
 
@@ -49,11 +49,10 @@ class Stub:
         return torch.cat(list(inputs))
 
     def detect(self, predictions: torch.Tensor, index: int, size: Sequence[int]) -> Detections:
-        mask = torch.zeros(1, size[0], size[1], dtype=torch.bool)
+        mask = np.zeros((1, *size), dtype=np.bool_)
         mask[:, 10:20, 50:60] = True
         score = predictions[index : index + 1] / 100
-        boxes, labels = torch.tensor([[50.0, 10, 60, 20]]), torch.zeros(1, dtype=torch.int64)
-        return Detections(boxes=boxes, scores=score, mask_scores=score, labels=labels, masks=mask)
+        return Detections.from_masks(boxes=[[50.0, 10, 60, 20]], scores=score, labels=[0], masks=mask)
 
 
 def number_of(image: np.ndarray) -> int:

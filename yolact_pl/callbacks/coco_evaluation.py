@@ -20,8 +20,9 @@ from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
 from yolact_pl.evaluation.report import format_class_table, format_table, write_metrics, write_results
 from yolact_pl.inference.drawing.draw import draw_detections, draw_targets
 from yolact_pl.inference.drawing.gallery import gallery, side_by_side
+from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import ImageResults
-from yolact_pl.structures import Batch, Detections, ImageInfo
+from yolact_pl.structures import Batch, ImageInfo
 
 _log = logging.getLogger(__name__)
 MIN_SHOWN_SCORE = 0.3
@@ -155,15 +156,7 @@ def _named(kind: str, precision: AveragePrecision) -> dict[str, float]:
 def _picture(
     image: NDArray[np.uint8], detections: Detections, data: CocoDataModule, image_id: int
 ) -> NDArray[np.uint8]:
-    shown = detections["scores"] >= MIN_SHOWN_SCORE
-    chosen = Detections(
-        boxes=detections["boxes"][shown],
-        scores=detections["scores"][shown],
-        mask_scores=detections["mask_scores"][shown],
-        labels=detections["labels"][shown],
-        masks=detections["masks"][shown],
-    )
-    prediction = draw_detections(image, chosen, data.classes)
+    prediction = draw_detections(image, detections[detections.scores >= MIN_SHOWN_SCORE], data.classes)
     return side_by_side(draw_targets(image, data.val_target(image_id), data.classes), prediction)
 
 

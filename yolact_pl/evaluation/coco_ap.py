@@ -7,8 +7,8 @@ from pathlib import Path
 from yolact_pl.evaluation.counting import BACKENDS, Objects, box_objects, count_matches, mask_objects
 from yolact_pl.evaluation.ground_truth import Annotations, prepare_objects, read_annotations, select
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics, summarize
+from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import ImageResults, encode_detections
-from yolact_pl.structures import Detections
 
 
 class CocoEvaluator:

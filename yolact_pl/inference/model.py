@@ -96,7 +96,7 @@ class Model:
         found = predictor.tiled(
             to_pixels(image, "the image"), tile=tile, overlap=overlap, batch_size=batch_size
         )
-        return ImageDetections.of(found, self.class_names, self.category_ids)
+        return ImageDetections(found, self.class_names, self.category_ids)
 
     def _detect(self, predictor: Predictor, images: Sequence[AnyImage]) -> list[ImageDetections]:
         several = len(images) > 1
@@ -104,7 +104,7 @@ class Model:
             to_pixels(image, f"image {index}" if several else "the image")
             for index, image in enumerate(images)
         ]
-        return [ImageDetections.of(found, self.class_names, self.category_ids) for found in predictor(pixels)]
+        return [ImageDetections(found, self.class_names, self.category_ids) for found in predictor(pixels)]
 
 
 def load(

@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from yolact_pl.data.resize import fill_up, resize_images
-from yolact_pl.images.placement import STRETCH, Resize
+from yolact_pl.images.placement import STRETCH, Placement, Resize
 from yolact_pl.inference.options import (
     Options,
     asked_postprocess,
@@ -22,7 +22,8 @@ from yolact_pl.inference.tiling.tiles import predict_tiled
 from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Chosen, Postprocess
-from yolact_pl.structures import Detections, Placement, Predictions
+from yolact_pl.results.detections import Detections
+from yolact_pl.structures import Predictions
 
 UNLIMITED = 1_000_000
 """More detections than any image has."""
@@ -94,6 +95,7 @@ class Predictor:
         self.min_score = min_score
         self.labels: frozenset[int] | None = None
         self.top_k: int | None = None
+        self.parts = False
 
     def with_options(self, **options: Unpack[Options]) -> "Predictor":
         """Another predictor with the same network that is asked for something else, see `Options`.
@@ -110,6 +112,12 @@ class Predictor:
             changed.labels = labels_of(options["classes"], self.class_names)
         return changed
 
+    def with_parts(self) -> "Predictor":
+        """Another predictor with the same network, whose detections say what their masks were made of."""
+        changed = copy.copy(self)
+        changed.parts = True
+        return changed
+
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """What is in each of the images, which run through the network as one batch.
 
@@ -117,7 +125,7 @@ class Predictor:
             images: uint8 [H, W, 3] RGB each, of any sizes.
 
         Returns:
-            For each image its detections, in its own pixels, on the predictor's device.
+            For each image its detections, in its own pixels.
 
         Raises:
             ValueError: an image of another shape or type.
@@ -196,14 +204,15 @@ class Predictor:
         """The second half of `detect`: masks, and all in pixels of the image."""
         height, width = size
         with torch.autocast(self.device.type, enabled=False):
-            return self.postprocess.finish(
-                predictions,
-                index,
-                chosen,
-                (height, width),
-                self.network.mask_iou,
-                placement=self.placement(size),
+            made = self.postprocess.finish(predictions, index, chosen, self.network.mask_iou)
+        found = made.on_cpu()
+        if self.parts:
+            prototypes, coefficients = predictions.prototypes[index], predictions.coefficients[index]
+            found = found._replace(
+                prototypes=_numbers(prototypes), coefficients=_numbers(coefficients[chosen.anchors])
             )
+        whole_pixels = self.postprocess.whole_pixel_boxes
+        return found.in_image((height, width), self.placement(size), whole_pixels=whole_pixels)
 
     def _limit(self) -> int:
         if self.top_k is not None:
@@ -222,6 +231,11 @@ def _dtype(device: torch.device, *, half: bool) -> torch.dtype:
     if not half:
         return torch.float32
     return torch.bfloat16 if device.type == "cpu" else torch.float16
+
+
+def _numbers(values: Tensor) -> NDArray[np.float32]:
+    """On the CPU, zero where a network that went astray gives no number."""
+    return np.nan_to_num(values.float().cpu().numpy(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _as_batch(inputs: Sequence[Tensor]) -> Tensor:

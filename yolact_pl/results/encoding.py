@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
+from yolact_pl.results.masks import Patch, SmallMasks
 
 
 class ImageResults(NamedTuple):
@@ -53,58 +54,48 @@ def encode_detections(image_id: int, detections: Detections, category_ids: Seque
         detections: in pixels of the original image.
         category_ids: the id in the annotation file of each label.
     """
-    masks = detections["masks"].cpu().numpy()
-    boxes = detections["boxes"].double().cpu().numpy()
+    boxes = detections.boxes.astype(np.float64)
     boxes = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
     return ImageResults(
         image_id=image_id,
-        size=(masks.shape[1], masks.shape[2]),
-        category_ids=[category_ids[label] for label in detections["labels"].tolist()],
+        size=detections.size,
+        category_ids=[category_ids[label] for label in detections.labels.tolist()],
         boxes=boxes.tolist(),
-        scores=detections["scores"].tolist(),
-        mask_scores=detections["mask_scores"].tolist(),
-        segmentations=encode_masks(masks),
+        scores=detections.scores.tolist(),
+        mask_scores=detections.mask_scores.tolist(),
+        segmentations=encode_masks(detections.small_masks),
     )
 
 
-def encode_masks(masks: NDArray[np.bool_]) -> list[str]:
-    """Masks [N, H, W] as COCO's compressed run lengths, the `counts` of a segmentation.
-
-    Each mask is searched for runs only inside of the rectangle that it fills; all are compressed at once.
-    """
-    if masks.size == 0:
-        return [compress_counts([np.array([masks.shape[1] * masks.shape[2]])])[0]] * len(masks)
-    filled_columns = np.maximum.reduce(masks.view(np.uint8), axis=1)  # much faster than any()
-    return compress_counts(
-        [_run_lengths(mask, columns) for mask, columns in zip(masks, filled_columns, strict=True)]
-    )
+def encode_masks(masks: SmallMasks) -> list[str]:
+    """COCO's compressed run lengths of N masks, the `counts` of a segmentation; all compressed at once."""
+    if len(masks) == 0:
+        return []
+    return compress_counts([_run_lengths(masks.patch(row), masks.size) for row in range(len(masks))])
 
 
-def _run_lengths(mask: NDArray[np.bool_], filled_columns: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Lengths of the runs of 0, 1, 0, ... of a mask [H, W] read column by column."""
-    height, width = mask.shape
-    columns = np.flatnonzero(filled_columns)
-    if len(columns) == 0:
-        return np.array([height * width])
-    left, right = columns[0], columns[-1] + 1
-    rows = np.flatnonzero(mask[:, left:right].any(axis=1))
-    top, bottom = rows[0], rows[-1] + 1
+def _run_lengths(patch: Patch, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Lengths of the runs of 0, 1, 0, ... of a mask of (height, width) read column by column."""
+    num_pixels = size[0] * size[1]
+    height, width = patch.pixels.shape
+    if width == 0:
+        return np.array([num_pixels])
 
     # A zero at the end of each column separates it from the next; runs start and end where a value changes.
-    window = np.zeros((right - left, bottom - top + 1), dtype=np.bool_)
-    window[:, :-1] = mask[top:bottom, left:right].T
+    window = np.zeros((width, height + 1), dtype=np.bool_)
+    window[:, :-1] = patch.pixels.T
     flat = window.ravel()
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     if flat[0]:
         changes = np.insert(changes, 0, 0)
-    column, row = np.divmod(changes, bottom - top + 1)
-    changes = (column + left) * height + row + top
+    column, row = np.divmod(changes, height + 1)
+    changes = (column + patch.x) * size[0] + row + patch.y
 
     # A run through the bottom of one column and the top of the next was cut: one ends where the other starts.
     touching = np.flatnonzero(changes[1:] == changes[:-1])
     if len(touching):
         changes = np.delete(changes, np.concatenate((touching, touching + 1)))
-    counts = np.diff(changes, prepend=0, append=height * width)
+    counts = np.diff(changes, prepend=0, append=num_pixels)
     return counts if counts[-1] else counts[:-1]
 
 

@@ -9,74 +9,68 @@ from numpy.typing import NDArray
 
 from yolact_pl.images.any_image import AnyImage, to_pixels
 from yolact_pl.inference.drawing.draw import draw_detections
-from yolact_pl.inference.writing.results_file import mask_polygons
+from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import encode_detections
-from yolact_pl.structures import Detections
+from yolact_pl.results.polygons import patch_polygons
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class ImageDetections:
-    """The objects of one image, best first, as numpy arrays on the CPU; N may be 0."""
+    """The objects of one image, best first, as numpy arrays; N may be 0."""
 
     detections: Detections
-    """The same as tensors on the CPU."""
+    """The same without names."""
     class_names: Sequence[str]
     """Of all classes, by label."""
     category_ids: Sequence[int]
     """The id of each class in the annotation file that the network was trained on, by label."""
 
-    @classmethod
-    def of(
-        cls, detections: Detections, class_names: Sequence[str], category_ids: Sequence[int]
-    ) -> "ImageDetections":
-        """Take detections from any device."""
-        on_cpu = Detections(
-            boxes=detections["boxes"].cpu(),
-            scores=detections["scores"].cpu(),
-            mask_scores=detections["mask_scores"].cpu(),
-            labels=detections["labels"].cpu(),
-            masks=detections["masks"].cpu(),
-        )
-        return cls(on_cpu, class_names, category_ids)
-
     @property
     def boxes(self) -> NDArray[np.float32]:
         """[N, 4] x1, y1, x2, y2 in pixels of the image."""
-        return self.detections["boxes"].numpy()
+        return self.detections.boxes
 
     @property
     def masks(self) -> NDArray[np.bool_]:
-        """[N, H, W], of the image's size."""
-        return self.detections["masks"].numpy()
+        """[N, H, W], of the image's size; made when first asked for and kept from then on."""
+        return self.detections.masks
+
+    def mask(self, row: int) -> NDArray[np.bool_]:
+        """[H, W]: the mask of one object, without making the others."""
+        return self.detections.mask(row)
+
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """[N] pixels of each mask."""
+        return self.detections.areas
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """[N], 0-based."""
-        return self.detections["labels"].numpy()
+        return self.detections.labels
 
     @property
     def names(self) -> list[str]:
         """The class of each object."""
-        labels: list[int] = self.detections["labels"].tolist()
-        return [self.class_names[label] for label in labels]
+        return [self.class_names[label] for label in self.labels.tolist()]
 
     @property
     def scores(self) -> NDArray[np.float32]:
         """[N] in 0..1: how sure the class is; objects are in this order."""
-        return self.detections["scores"].numpy()
+        return self.detections.scores
 
     @property
     def mask_scores(self) -> NDArray[np.float32]:
         """[N] in 0..1: how good the mask is (YOLACT++); for YOLACT the same as `scores`."""
-        return self.detections["mask_scores"].numpy()
+        return self.detections.mask_scores
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the image."""
-        return self.masks.shape[1], self.masks.shape[2]
+        return self.detections.size
 
     def __len__(self) -> int:
-        return len(self.detections["scores"])
+        return len(self.detections)
 
     def __repr__(self) -> str:
         height, width = self.size
@@ -96,7 +90,7 @@ class ImageDetections:
 
     def to_polygons(self) -> list[list[NDArray[np.int64]]]:
         """For each object the outlines [n, 2] of its mask's parts, (x, y) in pixels; holes are filled."""
-        return [mask_polygons(mask) for mask in self.detections["masks"]]
+        return [patch_polygons(self.detections.mask_patch(row)) for row in range(len(self))]
 
     def to_supervision(self) -> Any:
         """A `supervision.Detections`, with the names in `data["class_name"]`.

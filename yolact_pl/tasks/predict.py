@@ -20,7 +20,6 @@ from yolact_pl.config.build import build, image_size, resize_mode
 from yolact_pl.config.trained import load_trained
 from yolact_pl.images.image_file import ImageError, read_image
 from yolact_pl.inference.drawing.gallery import gallery, thumbnail
-from yolact_pl.inference.mask_parts import MaskParts, predict_with_parts
 from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
 from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
@@ -28,7 +27,7 @@ from yolact_pl.inference.writing.image_writer import Found, ImageWriter, Written
 from yolact_pl.inference.writing.outputs import write_picture
 from yolact_pl.inference.writing.results_file import ResultsFile
 from yolact_pl.inference.writing.screen import Window, open_window
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 _log = logging.getLogger(__name__)
 GALLERY_PICTURES = 24
@@ -38,8 +37,7 @@ USUAL_PIXELS = 16_000_000
 """Larger images count for several in batches and queues: each of their masks has as many pixels as they."""
 
 Image = NDArray[np.uint8]
-Detect = Callable[[Sequence[Image]], list[tuple[Detections, MaskParts | None]]]
-"""Of each image what is in it and, if that is wanted, what the masks were made of."""
+Detect = Callable[[Sequence[Image]], list[Detections]]
 
 
 def run(cfg: DictConfig) -> None:
@@ -153,8 +151,8 @@ def _detect_batches(
 ) -> Iterator[Found]:
     for batch in batched(images, batch_size, weigh=lambda one: _weight(one[2])):
         found = detect([image for _, _, image in batch])
-        for (file, stem, image), (detections, parts) in zip(batch, found, strict=True):
-            yield Found(file, stem, image, detections, parts)
+        for (file, stem, image), detections in zip(batch, found, strict=True):
+            yield Found(file, stem, image, detections)
 
 
 def _predictor(cfg: DictConfig) -> Predictor:
@@ -178,12 +176,10 @@ def _predictor(cfg: DictConfig) -> Predictor:
 
 def _detect(cfg: DictConfig, predictor: Predictor) -> Detect:
     """How a batch of images is looked at: whole, or one by one through tiles."""
-    if "prototypes" in cfg.save:
-        return lambda images: [*predict_with_parts(predictor, images)]
     if cfg.tile is None:
-        return lambda images: [(detections, None) for detections in predictor(images)]
+        return predictor.with_parts() if "prototypes" in cfg.save else predictor
     tiled = functools.partial(predictor.tiled, tile=cfg.tile, overlap=cfg.overlap, batch_size=cfg.batch_size)
-    return lambda images: [(tiled(image), None) for image in images]
+    return lambda images: [tiled(image) for image in images]
 
 
 def _source(cfg: DictConfig) -> str | int | list[str]:

@@ -95,7 +95,7 @@ class _Output:
             self._write_json(self.json_path, seen)
         if self.images is not None:
             stem = f"{seen.frame.index:06}"
-            self.images(Found(Path(self.source_name), stem, seen.frame.image, seen.detections, None))
+            self.images(Found(Path(self.source_name), stem, seen.frame.image, seen.detections))
         self._newest = seen
         self.num_frames += 1
         self.bar.update()

@@ -10,14 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.evaluation.coco_ap import CocoEvaluator
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 Write = Callable[..., tuple[Path, Path]]
 GARBAGE = [
@@ -145,13 +144,11 @@ def start(path: Path, folder: Path) -> None:
 
 def found_in(data: CocoDataModule, image_id: int) -> Detections:
     target = data.val_target(image_id)
-    scores = torch.ones(len(target["labels"]))
-    return Detections(
+    return Detections.from_masks(
         boxes=target["boxes"],
-        scores=scores,
-        mask_scores=scores,
+        scores=np.ones(len(target["labels"])),
         labels=target["labels"],
-        masks=target["masks"],
+        masks=target["masks"].numpy(),
     )
 
 

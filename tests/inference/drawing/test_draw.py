@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from yolact_pl.inference.drawing import draw
 from yolact_pl.inference.drawing.colors import index_color
 from yolact_pl.inference.drawing.draw import draw_detections, draw_targets
-from yolact_pl.structures import Detections, Target
+from yolact_pl.results.detections import Detections
+from yolact_pl.structures import Target
 
 NAMES = ["cat", "dog", "ein sehr langer Name einer Klasse", "Жираф", "猫"]
 
@@ -16,14 +17,8 @@ NAMES = ["cat", "dog", "ein sehr langer Name einer Klasse", "Жираф", "猫"]
 def found(masks: np.ndarray, labels: list[int], boxes: list[list[float]] | None = None) -> Detections:
     if boxes is None:
         boxes = [list(box_of(mask)) for mask in masks]
-    scores = torch.linspace(0.9, 0.3, len(labels))
-    return Detections(
-        boxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-        scores=scores,
-        mask_scores=scores,
-        labels=torch.tensor(labels, dtype=torch.int64),
-        masks=torch.from_numpy(masks),
-    )
+    scores = np.linspace(0.9, 0.3, len(labels))
+    return Detections.from_masks(boxes=boxes, scores=scores, labels=labels, masks=masks)
 
 
 def box_of(mask: np.ndarray) -> tuple[float, float, float, float]:

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from tests.inference.test_predictor import random_images, small_predictor
+from tests.results.same import assert_same
 from yolact_pl.images.placement import Placement
 from yolact_pl.inference.drawing import prototypes
 from yolact_pl.inference.drawing.labels import text_coverage
@@ -17,8 +18,8 @@ from yolact_pl.inference.drawing.map_panels import (
 )
 from yolact_pl.inference.drawing.prototypes import COLUMNS, PANEL_WIDTH, prototypes_picture
 from yolact_pl.inference.drawing.sheet import Sheet
-from yolact_pl.inference.mask_parts import MaskParts, predict_with_parts
 from yolact_pl.postprocess import Chosen, Postprocess
+from yolact_pl.results.detections import Detections
 from yolact_pl.structures import Predictions
 
 NAMES = ("disc", "star")
@@ -69,9 +70,18 @@ def panels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, str, int, 
 
 
 def picture(image: np.ndarray, predictions: Predictions, chosen: Chosen, **options: int) -> np.ndarray:
-    detections = Postprocess().finish(predictions, 0, chosen, image.shape[:2])
-    parts = MaskParts.of(predictions, 0, chosen, None)
-    return prototypes_picture(image, parts, detections, NAMES, **options)
+    return prototypes_picture(image, in_image(predictions, chosen, image), NAMES, **options)
+
+
+def in_image(
+    predictions: Predictions, chosen: Chosen, image: np.ndarray, placement: Placement | None = None
+) -> Detections:
+    found = Postprocess().finish(predictions, 0, chosen).on_cpu()
+    found = found._replace(
+        prototypes=predictions.prototypes[0].numpy(),
+        coefficients=predictions.coefficients[0, chosen.anchors].numpy(),
+    )
+    return found.in_image(image.shape[:2], placement)
 
 
 def test_rows_show_signed_coefficients_strongest_first(
@@ -170,14 +180,15 @@ def test_parts_belong_to_what_the_predictor_finds(resize: str) -> None:
     """The masks at the prototypes' resolution, made by hand of the parts of the second image of a batch."""
     predictor = small_predictor(resize=resize)
     images = random_images((50, 40), (33, 120))
-    found = predict_with_parts(predictor, images)
+    found = predictor.with_parts()(images)
     agree = inside = 0
-    for (detections, parts), image, expected in zip(found, images, predictor(images), strict=True):
-        for key in expected:
-            torch.testing.assert_close(detections[key], expected[key], rtol=0, atol=0)
+    for detections, image, expected in zip(found, images, predictor(images), strict=True):
+        assert_same(detections, expected)
+        parts = detections.parts
+        assert parts is not None
         height, width = image.shape[:2]
         x1, y1, x2, y2 = parts.place
-        for row, mask in enumerate(expected["masks"].numpy()):
+        for row, mask in enumerate(expected.masks):
             logits = (parts.coefficients[row][:, None, None] * parts.prototypes).sum(axis=0)
             left, top, right, bottom = parts.boxes[row]
             for y, x in np.ndindex(height, width):  # centres of pixels, the nearest of the map's
@@ -198,9 +209,7 @@ def test_letterboxed_image_shows_its_own_part_of_the_prototypes(
     _, predictions, chosen = planted()
     image = np.full((20, 60, 3), 200, dtype=np.uint8)
     placement = Placement((80, 80), 27, 0, 26, 80)
-    parts = MaskParts.of(predictions, 0, chosen, placement)
-    detections = Postprocess().finish(predictions, 0, chosen, (20, 60), placement=placement)
-    prototypes_picture(image, parts, detections, NAMES)
+    prototypes_picture(image, in_image(predictions, chosen, image, placement), NAMES)
     shown = panels[1 + 3][0]  # prototype 3 ends at 12 of 20 rows: 48 of 80, (48 - 27) / 26 of the image
     lit = (shown != shown[-1, -1]).any(axis=2).mean(axis=1) > 0.2
     assert lit[0]

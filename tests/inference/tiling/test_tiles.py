@@ -1,6 +1,6 @@
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.results.same import assert_same
+from yolact_pl.geometry.nms import exact_nms, fast_nms
 from yolact_pl.inference.tiling import tiles
+from yolact_pl.inference.tiling.merging import keep_best
 from yolact_pl.inference.tiling.tiles import predict_tiled, tile_layout, tile_overlap
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 
 @dataclass
@@ -39,14 +42,12 @@ class ColorDetector:
         masks = [packed == color for color in colors]
         areas = np.array([mask.sum() for mask in masks])
         order = areas.argsort(kind="stable")
-        return Detections(
-            boxes=torch.tensor([box_of(masks[i]) for i in order], dtype=torch.float32).view(-1, 4),
-            scores=torch.tensor([1 / (1 + areas[i]) for i in order], dtype=torch.float32),
-            mask_scores=torch.tensor([0.5 / (1 + areas[i]) for i in order], dtype=torch.float32),
-            labels=torch.tensor([colors[i] % 256 for i in order], dtype=torch.int64),
-            masks=torch.from_numpy(
-                np.array([masks[i] for i in order], dtype=bool).reshape(-1, height, width)
-            ),
+        return Detections.from_masks(
+            boxes=[box_of(masks[i]) for i in order],
+            scores=[1 / (1 + areas[i]) for i in order],
+            mask_scores=[0.5 / (1 + areas[i]) for i in order],
+            labels=[colors[i] % 256 for i in order],
+            masks=np.array([masks[i] for i in order], dtype=bool).reshape(-1, height, width),
         )
 
 
@@ -86,14 +87,14 @@ def assert_found_once(found: Detections, image: NDArray[np.uint8]) -> None:
     """Every color of the image is one detection, with exactly its box, mask and label."""
     packed = pack(image)
     truth = {(*box_of(packed == color), color % 256): packed == color for color in colors_in(packed)}
-    boxes = zip(found["boxes"].tolist(), found["labels"].tolist(), strict=True)
+    boxes = zip(found.boxes.tolist(), found.labels.tolist(), strict=True)
     keys = [(*map(int, box), label) for box, label in boxes]
     assert sorted(keys) == sorted(truth)
-    assert found["masks"].shape == (len(keys), *image.shape[:2])
-    for key, mask in zip(keys, found["masks"].numpy(), strict=True):
+    assert found.masks.shape == (len(keys), *image.shape[:2])
+    for key, mask in zip(keys, found.masks, strict=True):
         np.testing.assert_array_equal(mask, truth[key])
-    assert found["scores"].tolist() == sorted(found["scores"].tolist(), reverse=True)
-    torch.testing.assert_close(found["mask_scores"], found["scores"] / 2)
+    assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
+    np.testing.assert_allclose(found.mask_scores, found.scores / 2, rtol=1e-5)
 
 
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
@@ -204,15 +205,14 @@ def test_a_picture_not_larger_than_a_tile_is_predicted_as_it_is() -> None:
     detector = ColorDetector()
     found = predict_tiled(detector, image, tile=64, overlap=0.2)
     assert detector.calls == [[(60, 64)]]
-    expected = detector([image])[0]
-    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert_same(found, detector([image])[0])
 
 
 def test_no_objects() -> None:
     found = predict_tiled(ColorDetector(), np.zeros((100, 130, 3), np.uint8), tile=64)
-    assert found["masks"].shape == (0, 100, 130)
-    assert found["boxes"].shape == (0, 4)
-    assert found["labels"].dtype == torch.int64
+    assert found.masks.shape == (0, 100, 130)
+    assert found.boxes.shape == (0, 4)
+    assert found.labels.dtype == np.int64
 
 
 def test_tiles_come_in_batches_after_the_whole_picture() -> None:
@@ -228,8 +228,8 @@ def test_only_the_best_are_kept() -> None:
     every = predict_tiled(ColorDetector(), image, tile=64)
     assert_found_once(every, image)
     few = predict_tiled(ColorDetector(), image, tile=64, max_detections=7)
-    assert few["scores"].tolist() == every["scores"].tolist()[:7]
-    assert few["masks"].shape == (7, 200, 200)
+    assert few.scores.tolist() == every.scores.tolist()[:7]
+    assert few.masks.shape == (7, 200, 200)
 
 
 def test_a_huge_picture_is_shown_reduced_and_its_masks_are_enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,23 +238,21 @@ def test_a_huge_picture_is_shown_reduced_and_its_masks_are_enlarged(monkeypatch:
     detector = ColorDetector()
     found = predict_tiled(detector, image, tile=100, overlap=0.2)
     assert detector.calls[0] == [(60, 90)]
-    assert found["boxes"].tolist() == [[40, 60, 280, 180]]  # multiples of the reduction by 4
+    assert found.boxes.tolist() == [[40, 60, 280, 180]]  # multiples of the reduction by 4
     expected = (image > 0).any(axis=2)
-    assert (found["masks"][0].numpy() != expected).sum() <= 4  # bilinear: its corners are rounded
+    assert (found.masks[0] != expected).sum() <= 4  # bilinear: its corners are rounded
 
 
 def test_cross_class_lets_one_label_win() -> None:
     """Two detectors' labels for one box, as two tiles may give them."""
 
     def detect(images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        found = ColorDetector()(images)
-        for number, detections in enumerate(found):
-            detections["labels"] = detections["labels"] + number
-        return found
+        found = enumerate(ColorDetector()(images))
+        return [replace(detections, labels=detections.labels + number) for number, detections in found]
 
     image = paint((64, 112), [(52, 20, 8, 8, False)])  # tiles 0..64 and 48..112 show it complete
-    assert len(predict_tiled(detect, image, tile=64, overlap=0.25)["labels"]) == 2
-    assert len(predict_tiled(detect, image, tile=64, overlap=0.25, nms="cross_class")["labels"]) == 1
+    assert len(predict_tiled(detect, image, tile=64, overlap=0.25).labels) == 2
+    assert len(predict_tiled(detect, image, tile=64, overlap=0.25, nms="cross_class").labels) == 1
 
 
 @pytest.mark.parametrize(("cut_score", "expected"), [(0.5, 1), (0.9, 2)])
@@ -264,12 +262,34 @@ def test_a_cut_part_of_another_class_gives_way_to_a_surer_complete_object(
     image = paint((64, 112), [(30, 20, 24, 20, False)])  # tiles 0..64 and 48..112: the second shows 6 columns
 
     def detect(images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        found = ColorDetector()(images)
-        for detections in found:
-            cut = detections["boxes"][:, 0] == 0
-            detections["labels"] = torch.where(cut, 3, 8)
-            detections["scores"] = torch.where(cut, cut_score, 0.6)
+        found = []
+        for detections in ColorDetector()(images):
+            cut = detections.boxes[:, 0] == 0
+            labels, scores = np.where(cut, 3, 8), np.where(cut, cut_score, 0.6)
+            found.append(replace(detections, labels=labels, scores=scores))
         return found
 
     found = predict_tiled(detect, image, tile=64, overlap=0.25)
-    assert sorted(found["labels"].tolist()) == [3, 8][-expected:]
+    assert sorted(found.labels.tolist()) == [3, 8][-expected:]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    boxes=st.lists(st.tuples(*[st.integers(0, 12)] * 4), max_size=30),
+    seed=st.integers(0, 99),
+    threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    fast=st.booleans(),
+)
+def test_suppression_is_that_of_an_image(
+    boxes: list[tuple[int, int, int, int]], seed: int, threshold: float, fast: bool
+) -> None:
+    corners = np.array([(x, y, x + w, y + h) for x, y, w, h in boxes], dtype=np.float32).reshape(-1, 4)
+    scores = np.random.default_rng(seed).permutation(len(boxes)).astype(np.float32)
+    kept = keep_best(corners, scores, threshold, by_dropped=fast)
+    tensors = torch.from_numpy(corners), torch.from_numpy(scores)[:, None]
+    limits = {"iou_threshold": threshold, "max_detections": len(boxes)}
+    if fast:
+        expected, _, _ = fast_nms(*tensors, **limits, max_candidates=len(boxes))
+    else:
+        expected, _, _ = exact_nms(*tensors, **limits, score_threshold=-1)
+    assert kept == expected.tolist()

@@ -12,7 +12,7 @@ import torch
 from yolact_pl.inference.video.prediction import SeenFrame, predict_video
 from yolact_pl.inference.video.reader import VideoError, VideoReader
 from yolact_pl.inference.video.writer import VideoWriter
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 SIZE, FRAMES, RATE = (48, 64), 17, 12.5
 
@@ -49,12 +49,11 @@ class OneBox:
         return torch.cat(list(inputs))
 
     def detect(self, predictions: torch.Tensor, index: int, size: tuple[int, int]) -> Detections:
-        return Detections(
-            boxes=torch.tensor([[4.0, 4, 40, 30]]),
+        return Detections.from_masks(
+            boxes=[[4.0, 4, 40, 30]],
             scores=predictions[index : index + 1] / 100,
-            mask_scores=torch.ones(1),
-            labels=torch.zeros(1, dtype=torch.int64),
-            masks=torch.zeros(1, *size, dtype=torch.bool),
+            labels=[0],
+            masks=np.zeros((1, *size), dtype=np.bool_),
         )
 
 
@@ -65,7 +64,7 @@ def test_every_frame_once_in_order_at_the_same_rate(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "out.mp4", reader.rate) as writer:
 
         def deliver(frame: SeenFrame) -> None:
-            assert round(100 * float(frame.detections["scores"][0])) == number_of(frame.frame.image)
+            assert round(100 * float(frame.detections.scores[0])) == number_of(frame.frame.image)
             seen.append(number_of(frame.frame.image))
             writer.write(frame.frame.image, frame.frame.time)
 

@@ -2,28 +2,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from yolact_pl.inference.drawing.colors import index_color
 from yolact_pl.inference.writing.outputs import (
-    cutouts,
     file_name,
     write_cutouts,
     write_index_mask,
     write_picture,
 )
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 
-def two_overlapping_masks() -> torch.Tensor:
+def two_overlapping_masks() -> np.ndarray:
     """The better one is rows 2..5, columns 1..4, the other rows 4..7, columns 3..8."""
-    masks = torch.zeros(2, 10, 12, dtype=torch.bool)
+    masks = np.zeros((2, 10, 12), dtype=np.bool_)
     masks[0, 2:6, 1:5] = True
     masks[1, 4:8, 3:9] = True
     return masks
+
+
+def found(masks: np.ndarray, labels: list[int] | None = None) -> Detections:
+    count = len(masks)
+    return Detections.from_masks(
+        boxes=np.zeros((count, 4)), scores=np.ones(count), labels=labels or [0] * count, masks=masks
+    )
 
 
 def test_pictures_keep_their_channels_and_transparency(tmp_path: Path) -> None:
@@ -46,7 +51,7 @@ def test_a_picture_too_long_for_jpeg_becomes_a_png(tmp_path: Path) -> None:
 
 def test_index_mask_numbers_the_objects_and_the_better_one_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "masks" / "some.png"
-    write_index_mask(path, two_overlapping_masks())
+    write_index_mask(path, found(two_overlapping_masks()))
     expected = np.zeros((10, 12), dtype=np.uint8)
     expected[4:8, 3:9] = 2
     expected[2:6, 1:5] = 1
@@ -61,49 +66,30 @@ def test_index_mask_numbers_the_objects_and_the_better_one_is_seen(tmp_path: Pat
 
 @pytest.mark.parametrize("count", [0, 255])
 def test_index_mask_of_none_and_of_the_most(count: int, tmp_path: Path) -> None:
-    masks = torch.zeros(count, 16, 16, dtype=torch.bool)
+    masks = np.zeros((count, 16, 16), dtype=np.bool_)
     for index in range(count):
-        masks[index].view(-1)[index] = True
-    write_index_mask(tmp_path / "some.png", masks)
+        masks[index].reshape(-1)[index] = True
+    write_index_mask(tmp_path / "some.png", found(masks))
     with Image.open(tmp_path / "some.png") as image:
         pixels = np.asarray(image).reshape(-1)
     np.testing.assert_array_equal(pixels, [*range(1, count + 1), *[0] * (256 - count)])
 
 
-def test_cutouts_are_the_objects_own_pixels() -> None:
+def test_cutouts_are_the_objects_own_pixels_named_by_rank_and_class(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (10, 12, 3), dtype=np.uint8)
-    masks = torch.cat((two_overlapping_masks(), torch.zeros(1, 10, 12, dtype=torch.bool)))
+    masks = np.concatenate((two_overlapping_masks(), np.zeros((1, 10, 12), dtype=np.bool_)))
     masks[0, 3, 2] = False  # a hole
-    first, second, empty = cutouts(image, masks)
-    assert empty is None
-    assert first is not None
-    assert second is not None
+    folder = tmp_path / "cutouts"
+    write_cutouts(folder, image, found(masks, [1, 0, 0]), ["traffic light", "a/b: c"])
+    names = ["01_a_b_c.png", "02_traffic_light.png"]  # none for the empty mask
+    assert sorted(path.name for path in folder.iterdir()) == names
+    first, second = (np.asarray(Image.open(folder / name)) for name in names)
     np.testing.assert_array_equal(first[..., :3], image[2:6, 1:5])
     np.testing.assert_array_equal(second[..., :3], image[4:8, 3:9])
     assert second[..., 3].min() == 255
     hole = np.full((4, 4), 255)
     hole[1, 1] = 0
     np.testing.assert_array_equal(first[..., 3], hole)
-
-
-def test_cutouts_are_named_by_rank_and_class(tmp_path: Path) -> None:
-    masks = torch.cat((two_overlapping_masks(), torch.zeros(1, 10, 12, dtype=torch.bool)))
-    scores = torch.tensor([0.9, 0.8, 0.7])
-    detections = Detections(
-        boxes=torch.zeros(3, 4),
-        scores=scores,
-        mask_scores=scores,
-        labels=torch.tensor([1, 0, 0]),
-        masks=masks,
-    )
-    image = np.zeros((10, 12, 3), dtype=np.uint8)
-    write_cutouts(tmp_path / "cutouts", image, detections, ["traffic light", "a/b: c"])
-    assert sorted(path.name for path in (tmp_path / "cutouts").iterdir()) == [
-        "01_a_b_c.png",
-        "02_traffic_light.png",
-    ]
-    with Image.open(tmp_path / "cutouts" / "01_a_b_c.png") as image:
-        assert (image.mode, image.size) == ("RGBA", (4, 4))
 
 
 @given(st.text(max_size=200))

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
-from torch import Tensor
 
-from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.inference.drawing.colors import Color, index_color
 from yolact_pl.inference.drawing.label_places import Rectangle, label_place
 from yolact_pl.inference.drawing.labels import draw_chip, shorten, text_coverage
-from yolact_pl.structures import Detections, Target
+from yolact_pl.results.detections import Detections
+from yolact_pl.results.masks import Patch, PixelMasks, SmallMasks, SoftMasks
+
+if TYPE_CHECKING:
+    from yolact_pl.structures import Target
 
 ColorBy = Literal["class", "instance"]
 
@@ -26,7 +28,7 @@ LABELED_PART = 0.25
 class _Object:
     """One thing to draw."""
 
-    mask: NDArray[np.bool_]  # [H, W]
+    mask: Patch
     box: Rectangle
     color: Color
     name: str
@@ -47,7 +49,7 @@ def draw_detections(
 
     Args:
         image: [H, W, 3] RGB, the one that the detections' masks and boxes belong to.
-        detections: on any device.
+        detections: of the image.
         class_names: one for each label.
         color_by: "class": the same color for the same class in every picture; "instance": by rank.
         alpha: how much a mask covers, 0 to 1.
@@ -57,15 +59,22 @@ def draw_detections(
     Raises:
         ValueError: the masks are not of the image's size.
     """
-    suffixes = [f"{score:.2f}" for score in detections["scores"].tolist()]
-    masks, corners, classes = detections["masks"], detections["boxes"], detections["labels"]
-    objects = _objects(image, masks, corners, classes, class_names, suffixes, color_by)
+    suffixes = [f"{score:.2f}" for score in detections.scores.tolist()]
+    objects = _objects(
+        image,
+        detections.small_masks,
+        detections.boxes,
+        detections.labels,
+        class_names,
+        suffixes,
+        color_by,
+    )
     return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
 
 
 def draw_targets(
     image: NDArray[np.uint8],
-    target: Target,
+    target: "Target",
     class_names: Sequence[str],
     *,
     color_by: ColorBy = "class",
@@ -78,41 +87,42 @@ def draw_targets(
     The target's boxes must be in pixels of this image; its masks may have any resolution.
     """
     suffixes = ["(crowd)" if crowd else "" for crowd in target["iscrowd"].tolist()]
-    masks = resize_masks(target["masks"], (image.shape[0], image.shape[1]))
-    objects = _objects(image, masks, target["boxes"], target["labels"], class_names, suffixes, color_by)
+    masks, size = np.asarray(target["masks"]), (image.shape[0], image.shape[1])
+    same = masks.shape[1:] == size
+    shown = PixelMasks.of(masks.astype(np.bool_)) if same else SoftMasks.of(masks.astype(np.float32), size)
+    corners, classes = np.asarray(target["boxes"]), np.asarray(target["labels"])
+    objects = _objects(image, shown, corners, classes, class_names, suffixes, color_by)
     return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
 
 
 def _objects(
     image: NDArray[np.uint8],
-    masks: Tensor,
-    boxes: Tensor,
-    labels: Tensor,
+    masks: SmallMasks,
+    boxes: NDArray[np.float32],
+    labels: NDArray[np.int64],
     class_names: Sequence[str],
     suffixes: Sequence[str],
     color_by: ColorBy,
 ) -> list[_Object]:
     height, width = image.shape[:2]
-    if len(masks) and tuple(masks.shape[1:]) != (height, width):
+    if len(masks) and masks.size != (height, width):
         raise ValueError(
-            f"the masks are {masks.shape[2]}x{masks.shape[1]} pixels but the image is {width}x{height}: "
+            f"the masks are {masks.size[1]}x{masks.size[0]} pixels but the image is {width}x{height}: "
             "draw on the image that was given to the predictor"
         )
-    corners = boxes.cpu().double().numpy()
+    corners = boxes.astype(np.float64)
     limit = np.array([width, height])
     first = np.clip(np.floor(corners[:, :2]), 0, limit - 1).astype(int)
     end = np.maximum(np.clip(np.ceil(corners[:, 2:]), 0, limit).astype(int), first + 1)
-    pixels = masks.cpu().numpy()
-    classes: list[int] = labels.tolist()
     return [
         _Object(
-            mask=pixels[i],
+            mask=masks.patch(i),
             box=(int(first[i, 0]), int(first[i, 1]), int(end[i, 0]), int(end[i, 1])),
             color=index_color(label if color_by == "class" else i),
             name=class_names[label],
             suffix=suffixes[i],
         )
-        for i, label in enumerate(classes)
+        for i, label in enumerate(labels.tolist())
     ]
 
 
@@ -153,19 +163,12 @@ def _box_area(box: Rectangle) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _contours(mask: NDArray[np.bool_]) -> Sequence[MatLike]:
-    """Outlines of all parts and holes of a mask; only the rectangle that it fills is searched."""
-    columns = np.flatnonzero(mask.any(axis=0))
-    if len(columns) == 0:
+def _contours(mask: Patch) -> Sequence[MatLike]:
+    """Outlines of all parts and holes of a mask."""
+    if mask.pixels.size == 0:
         return ()
-    left, right = columns[0], columns[-1] + 1
-    rows = np.flatnonzero(mask[:, left:right].any(axis=1))
-    top, bottom = rows[0], rows[-1] + 1
-    crop = mask[top:bottom, left:right].view(np.uint8)
-    contours, _ = cv2.findContours(
-        crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(int(left), int(top))
-    )
-    return contours
+    pixels, offset = mask.pixels.view(np.uint8), (mask.x, mask.y)
+    return cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)[0]
 
 
 def _draw_labels(image: NDArray[np.uint8], objects: list[_Object], font_size: int) -> None:

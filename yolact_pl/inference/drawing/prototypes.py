@@ -1,11 +1,10 @@
 """How the masks come about, in one picture: the prototypes, and what coefficients make of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import torch
 
-from yolact_pl.geometry.masks import crop_masks
 from yolact_pl.inference.drawing.draw import draw_detections
 from yolact_pl.inference.drawing.map_panels import (
     WHOLE,
@@ -19,8 +18,9 @@ from yolact_pl.inference.drawing.map_panels import (
     sample,
 )
 from yolact_pl.inference.drawing.sheet import Sheet
-from yolact_pl.inference.mask_parts import MaskParts
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
+from yolact_pl.results.mask_parts import MaskParts
+from yolact_pl.results.masks import PixelMasks, crop_windows
 
 COLUMNS = 12
 COLUMNS_OF_PICTURE = 4
@@ -37,7 +37,6 @@ TIMES = "\u00d7"
 
 def prototypes_picture(
     image: Picture,
-    parts: MaskParts,
     detections: Detections,
     class_names: Sequence[str],
     *,
@@ -52,24 +51,25 @@ def prototypes_picture(
 
     Args:
         image: [H, W, 3] RGB.
-        parts: what the masks were made of.
-        detections: of the same image.
+        detections: of the image, with their parts.
         class_names: one for each label.
         num_detections: rows, at most.
 
     Returns:
         [H, W, 3] RGB.
     """
+    parts = detections.parts
+    assert parts is not None
     sheet = Sheet(COLUMNS, PANEL_WIDTH)
     size = _panel_size(image, PANEL_WIDTH)
     _place_overview(sheet, image, parts, detections, class_names)
     for row in range(min(num_detections, len(parts.boxes))):
         region = _around(_in_image(parts, row))
         shown = part(image, region, size)
-        mask = part(detections["masks"][row].cpu().numpy().view(np.uint8) * np.uint8(255), region, size)
-        name = class_names[int(detections["labels"][row])]
+        mask = part(detections.mask(row).view(np.uint8) * np.uint8(255), region, size)
+        name = class_names[int(detections.labels[row])]
         panels = [
-            (shown, f"{name} {float(detections['scores'][row]):.2f}"),
+            (shown, f"{name} {detections.scores[row]:.2f}"),
             *_combination(parts, row, region, size),
             (np.where(mask[..., None] > 127, shown, (shown * DIMMED).astype(np.uint8)), "mask"),
         ]
@@ -84,11 +84,10 @@ def _place_overview(
 ) -> None:
     """The image with what was found at the left, all prototypes at the right."""
     size = _panel_size(image, sheet.span(COLUMNS_OF_PICTURE))
-    grow = detections["boxes"].new_tensor([size[1] / image.shape[1], size[0] / image.shape[0]] * 2)
-    masks = [part(m.view(np.uint8) * np.uint8(255), WHOLE, size) for m in detections["masks"].cpu().numpy()]
-    scaled = detections.copy()
-    scaled["boxes"] = detections["boxes"] * grow
-    scaled["masks"] = torch.from_numpy(np.array(masks, dtype=np.uint8).reshape(-1, *size) > 127)
+    grow = np.array([size[1] / image.shape[1], size[0] / image.shape[0]] * 2, dtype=np.float32)
+    found = (detections.mask(row).view(np.uint8) * np.uint8(255) for row in range(len(detections)))
+    masks = np.array([part(mask, WHOLE, size) for mask in found], dtype=np.uint8).reshape(-1, *size) > 127
+    scaled = replace(detections, boxes=detections.boxes * grow, small_masks=PixelMasks.of(masks))
     drawn = draw_detections(part(image, WHOLE, size), scaled, class_names)
     sheet.place(drawn, f"{len(masks)} found, and {len(parts.prototypes)} prototypes", column=0, top=sheet.gap)
     in_row = COLUMNS - COLUMNS_OF_PICTURE
@@ -96,7 +95,7 @@ def _place_overview(
     for k, prototype in enumerate(parts.prototypes):
         if k % in_row == 0:
             top = end
-        values = sample(prototype, parts.place, _panel_size(image, PANEL_WIDTH))
+        values = sample(prototype, Region(*parts.place), _panel_size(image, PANEL_WIDTH))
         largest = float(values.max())
         caption = f"#{k}  up to {largest:.1f}" if largest > 0 else f"#{k}  nowhere above 0"
         panel = colored(values, largest)
@@ -109,12 +108,14 @@ def _combination(
     """The panels from the strongest prototypes to the cropped mask, with their captions."""
     prototypes, coefficients = parts.prototypes, parts.coefficients[row]
     height, width = prototypes.shape[1:]
-    box = torch.from_numpy(parts.boxes[row] * np.array([width, height, width, height]))[None]
-    inside = crop_masks(torch.ones(1, height, width), box)[0].numpy()
+    box = parts.boxes[row] * np.array([width, height, width, height], dtype=np.float32)
+    left, top, right, bottom = crop_windows(box[None], (height, width))[0]
+    inside = np.zeros((height, width), dtype=np.float32)
+    inside[top:bottom, left:right] = 1
     contributions = coefficients[:, None, None] * prototypes  # [K, h, w]
     strongest = np.abs(contributions * inside).sum(axis=(1, 2)).argsort()[::-1]
     shown, rest = strongest[:STRONGEST], strongest[STRONGEST:]
-    on_map = region.of_part(parts.place)
+    on_map = region.of_part(Region(*parts.place))
     maps = [sample(contributions[k], on_map, size) for k in shown]
     captions = [f"{coefficients[k]:+.2f} {TIMES} #{k}" for k in shown]
     if len(rest):

@@ -6,17 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from yolact_pl.geometry.boxes import box_intersection
-from yolact_pl.geometry.nms import cross_class_nms, exact_nms, fast_nms
 from yolact_pl.inference.drawing.label_places import Rectangle
 from yolact_pl.inference.tiling.parts import Part
 
 SAME_OBJECT = 0.5
-PAIRS_AT_ONCE = 1 << 22
 
 
 def rank(part: Part) -> tuple[bool, float]:
@@ -71,12 +66,11 @@ def _unite(parts: list[Part], *, any_class: bool) -> list[Part]:
 def _touching(parts: list[Part], num_complete: int) -> list[tuple[int, int]]:
     """Pairs of a cut part i and a better ranked part j whose boxes share an area, the complete j first."""
     boxes = _boxes(parts)
-    pairs: list[tuple[int, int]] = []
-    for rows in torch.arange(num_complete, len(parts)).split(max(1, PAIRS_AT_ONCE // max(1, len(parts)))):
-        shared = box_intersection(boxes[rows], boxes) > 0
-        better = torch.arange(len(parts)) < rows[:, None]
-        found = (shared & better).nonzero()
-        pairs += zip(rows[found[:, 0]].tolist(), found[:, 1].tolist(), strict=True)
+    pairs = [
+        (i, int(j))
+        for i in range(num_complete, len(parts))
+        for j in np.flatnonzero(_shared_areas(boxes[i], boxes[:i]))
+    ]
     return sorted(pairs, key=lambda pair: pair[1] >= num_complete)
 
 
@@ -135,20 +129,41 @@ def _hull(rectangles: NDArray[Any]) -> NDArray[Any]:
 
 
 def _suppress(parts: list[Part], nms: str, iou_threshold: float) -> list[Part]:
-    boxes = _boxes(parts)
-    scores = torch.tensor([part.score + (not part.cut) for part in parts])[:, None]
-    if nms == "exact":
-        limits = {"score_threshold": -1.0, "max_detections": len(parts)}
-        index = exact_nms(boxes, scores, iou_threshold=iou_threshold, **limits)[0]
-    elif nms == "cross_class":
-        index = cross_class_nms(boxes, scores, iou_threshold=iou_threshold, max_candidates=len(parts))[0]
-    else:
-        limit = len(parts)
-        index = fast_nms(
-            boxes, scores, iou_threshold=iou_threshold, max_candidates=limit, max_detections=limit
-        )[0]
-    return [parts[i] for i in index.tolist()]
+    scores = np.array([part.score + (not part.cut) for part in parts], dtype=np.float32)
+    kept = keep_best(_boxes(parts), scores, iou_threshold, by_dropped=nms != "exact")
+    return [parts[i] for i in kept]
 
 
-def _boxes(parts: list[Part]) -> Tensor:
-    return torch.tensor([part.box for part in parts], dtype=torch.float32).view(-1, 4)
+def keep_best(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], iou_threshold: float, *, by_dropped: bool
+) -> list[int]:
+    """Non-maximum suppression within one class: the boxes that stay, best first.
+
+    Args:
+        boxes: [N, 4] xyxy.
+        scores: [N].
+        iou_threshold: a box that overlaps a better one by more is dropped.
+        by_dropped: whether boxes that are dropped themselves suppress others (fast NMS, YOLACT, section 3.4);
+            else the usual greedy suppression.
+    """
+    order = np.argsort(-scores, kind="stable")
+    boxes = boxes[order]
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    stays = np.ones(len(boxes), dtype=np.bool_)
+    for i in range(len(boxes)):
+        if stays[i] or by_dropped:
+            shared = _shared_areas(boxes[i], boxes[i + 1 :])
+            with np.errstate(invalid="ignore"):  # 0 / 0: boxes without an area overlap nothing
+                overlaps = shared / (areas[i] + areas[i + 1 :] - shared) > iou_threshold
+            stays[i + 1 :] &= ~overlaps
+    return order[stays].tolist()
+
+
+def _shared_areas(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[N] of one box with each of [N, 4]."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    return np.maximum(sides, 0).prod(axis=1)
+
+
+def _boxes(parts: list[Part]) -> NDArray[np.float32]:
+    return np.array([part.box for part in parts], dtype=np.float32).reshape(-1, 4)

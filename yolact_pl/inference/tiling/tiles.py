@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from yolact_pl.inference.tiling.merging import merge_parts, rank
 from yolact_pl.inference.tiling.parts import Box, Part, Rectangle, as_detections, detected_parts
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 Predict = Callable[[Sequence[NDArray[np.uint8]]], list[Detections]]
 """What a `Predictor` is: uint8 [H, W, 3] RGB images to the detections of each, in its own pixels."""
@@ -75,8 +75,7 @@ def predict_tiled(
     a tile, which shows them better. An object that a tile's border cuts is not found twice: see
     `merge_parts`. A picture not larger than a tile is predicted as it is.
 
-    Masks are kept as cut-outs; only those of the result have the picture's size, on the CPU, where pixels
-    that no mask covers take no memory.
+    Masks are kept as cut-outs, also those of the result.
 
     Args:
         predict: a `Predictor`, or what can be called like one.

@@ -12,7 +12,8 @@ from yolact_pl.inference.drawing.draw import ColorBy, draw_detections
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.video.pipeline import run_pipeline
 from yolact_pl.inference.video.reader import Frame
-from yolact_pl.structures import Detections, Predictions
+from yolact_pl.results.detections import Detections
+from yolact_pl.structures import Predictions
 
 
 @dataclass(frozen=True)

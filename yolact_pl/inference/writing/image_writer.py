@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from yolact_pl.inference.drawing.draw import ColorBy, draw_detections
 from yolact_pl.inference.drawing.prototypes import prototypes_picture
-from yolact_pl.inference.mask_parts import MaskParts
 from yolact_pl.inference.writing.outputs import write_cutouts, write_index_mask, write_picture
 from yolact_pl.inference.writing.results_file import plain_result
-from yolact_pl.structures import Detections
+from yolact_pl.results.detections import Detections
 
 
 class Found(NamedTuple):
@@ -23,8 +22,7 @@ class Found(NamedTuple):
     """Of the names of what is written."""
     image: NDArray[np.uint8]
     detections: Detections
-    parts: MaskParts | None
-    """What the masks were made of, where `prototypes` are saved."""
+    """With their parts, where `prototypes` are saved."""
 
 
 class Written(NamedTuple):
@@ -88,10 +86,9 @@ class ImageWriter:
             if "overlay" in self.save:
                 write_picture(self.folder / f"{stem}.jpg", picture)
         if "masks" in self.save:
-            write_index_mask(self.folder / "masks" / f"{stem}.png", detections["masks"])
+            write_index_mask(self.folder / "masks" / f"{stem}.png", detections)
         if "prototypes" in self.save:
-            assert found.parts is not None
-            sheet = prototypes_picture(image, found.parts, detections, self.class_names)
+            sheet = prototypes_picture(image, detections, self.class_names)
             write_picture(self.folder / "prototypes" / f"{stem}.png", sheet)
         if "cutouts" in self.save:
             write_cutouts(self.folder / "cutouts" / stem, image, detections, self.class_names)

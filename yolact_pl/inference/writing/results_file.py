@@ -1,4 +1,4 @@
-"""Detections as plain data: the json of a run, and polygons."""
+"""Detections as plain data: the json of a run."""
 
 import json
 from collections.abc import Sequence
@@ -6,13 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
+from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import encode_masks
-from yolact_pl.structures import Detections
 
 
 def plain_result(file: str, detections: Detections, class_names: Sequence[str]) -> dict[str, Any]:
@@ -23,13 +18,13 @@ def plain_result(file: str, detections: Detections, class_names: Sequence[str]) 
         `score`, `mask_score`, `box` [x1, y1, x2, y2] in pixels and `segmentation`, COCO's compressed
         run-length encoding (`size` and `counts`) that `pycocotools.mask.decode` reads.
     """
-    height, width = detections["masks"].shape[-2:]
+    height, width = detections.size
     rows = zip(
-        detections["labels"].tolist(),
-        detections["scores"].tolist(),
-        detections["mask_scores"].tolist(),
-        detections["boxes"].tolist(),
-        encode_masks(detections["masks"].cpu().numpy()),
+        detections.labels.tolist(),
+        detections.scores.tolist(),
+        detections.mask_scores.tolist(),
+        detections.boxes.tolist(),
+        encode_masks(detections.small_masks),
         strict=True,
     )
     objects = [
@@ -77,32 +72,3 @@ class ResultsFile:
         self._stream.close()
         if kind is None:
             self.partial_path.replace(self.path)
-
-
-def mask_polygons(mask: Tensor) -> list[NDArray[np.int64]]:
-    """The outlines of one mask along the edges of its pixels.
-
-    Args:
-        mask: [H, W] bool.
-
-    Returns:
-        One [n, 2] array of (x, y) for each connected part (pixels that touch at a corner are connected), not
-        closed. Holes are filled, as polygons in COCO's format cannot have them; pycocotools makes exactly the
-        filled mask of them again.
-    """
-    pixels = mask.cpu().numpy().astype(np.uint8)
-    x, y, width, height = cv2.boundingRect(pixels)
-    if width == 0:
-        return []
-    # At twice the size every outline pixel u lies at a corner of an original pixel, which is (u + 1) // 2.
-    double = pixels[y : y + height, x : x + width].repeat(2, axis=0).repeat(2, axis=1)
-    contours, _ = cv2.findContours(double, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    offset = np.array([x, y])
-    return [_corners((contour[:, 0].astype(np.int64) + 1) // 2) + offset for contour in contours]
-
-
-def _corners(points: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The points [n, 2] of a closed outline at which it changes direction."""
-    points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
-    before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
-    return points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]

@@ -1,0 +1,98 @@
+"""The objects of one image as a numpy value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from yolact_pl.results.mask_parts import MaskParts
+from yolact_pl.results.masks import Patch, PixelMasks, SmallMasks
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What was found in one image, in pixels of the original image, best first; N may be 0."""
+
+    boxes: NDArray[np.float32]
+    """[N, 4] xyxy."""
+    scores: NDArray[np.float32]
+    """[N]: confidence in the class. Boxes are ranked by it."""
+    mask_scores: NDArray[np.float32]
+    """[N]: masks are ranked by it. YOLACT: the same; YOLACT++: score x predicted mask IoU."""
+    labels: NDArray[np.int64]
+    """[N], 0-based."""
+    small_masks: SmallMasks
+    """The masks as they are kept; their memory does not grow with the image."""
+    parts: MaskParts | None = None
+    """What the masks were made of, where that was asked for."""
+
+    @classmethod
+    def from_masks(
+        cls,
+        *,
+        boxes: ArrayLike,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        masks: NDArray[np.bool_],
+        mask_scores: ArrayLike | None = None,
+    ) -> "Detections":
+        """Detections of any origin with masks bool [N, H, W] at the image's size; N values each."""
+        scores = np.asarray(scores, dtype=np.float32)
+        return cls(
+            boxes=np.asarray(boxes, dtype=np.float32).reshape(-1, 4),
+            scores=scores,
+            mask_scores=scores if mask_scores is None else np.asarray(mask_scores, dtype=np.float32),
+            labels=np.asarray(labels, dtype=np.int64),
+            small_masks=PixelMasks.of(np.asarray(masks)),
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        return self.small_masks.size
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(
+        self, rows: int | slice | Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]
+    ) -> "Detections":
+        """Some of the objects: by index, slice, array of indices, or bool array."""
+        index = np.atleast_1d(np.arange(len(self))[rows])
+        return replace(
+            self,
+            boxes=self.boxes[index],
+            scores=self.scores[index],
+            mask_scores=self.mask_scores[index],
+            labels=self.labels[index],
+            small_masks=self.small_masks.rows(index),
+            parts=None if self.parts is None else self.parts.rows(index),
+        )
+
+    def mask_patch(self, row: int) -> Patch:
+        """One mask inside of its bounding rectangle; no array of the image's size is made."""
+        return self.small_masks.patch(row)
+
+    def mask(self, row: int) -> NDArray[np.bool_]:
+        """One mask [H, W]."""
+        mask = np.zeros(self.size, dtype=np.bool_)
+        patch = self.mask_patch(row)
+        mask[patch.window] = patch.pixels
+        return mask
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_]:
+        """[N, H, W], made when first asked for and kept from then on."""
+        masks = np.zeros((len(self), *self.size), dtype=np.bool_)  # memory is taken where a mask is written
+        for row, mask in enumerate(masks):
+            patch = self.mask_patch(row)
+            mask[patch.window] = patch.pixels
+        return masks
+
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """[N] pixels of each mask."""
+        counts = [np.count_nonzero(self.mask_patch(row).pixels) for row in range(len(self))]
+        return np.array(counts, dtype=np.int64)
