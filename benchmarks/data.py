@@ -28,10 +28,10 @@ from yolact_pl.data.annotations.rasterize import prototype_size, rasterize, sema
 from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset, to_planes
 from yolact_pl.data.loader import pack
-from yolact_pl.data.resize import resize_image
 from yolact_pl.data.sampler import sample_generator
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.images.image_file import read_image
+from yolact_pl.images.resize import resize_image
 
 BATCH = 8
 PUBLISHED, OURS = "published formulation", "this project"

@@ -34,13 +34,11 @@ def synthetic_detections(height: int, width: int, count: int, seed: int = 0) -> 
         cv2.ellipse(mask, centre.tolist(), axes.astype(int).tolist(), random.uniform(0, 180), 0, 360, 1, -1)
         x, y, w, h = cv2.boundingRect(mask)
         boxes.append((x, y, x + w, y + h))
-    scores = torch.from_numpy(np.sort(random.uniform(0.2, 1, count))[::-1].astype(np.float32))
     return Detections.from_masks(
-        boxes=torch.tensor(boxes, dtype=torch.float32),
-        scores=scores,
-        mask_scores=scores,
-        labels=torch.from_numpy(random.integers(0, len(CLASS_NAMES), count)),
-        masks=torch.from_numpy(masks.view(bool)),
+        boxes=boxes,
+        scores=np.sort(random.uniform(0.2, 1, count))[::-1],
+        labels=random.integers(0, len(CLASS_NAMES), count),
+        masks=masks.view(bool),
     )
 
 
@@ -48,13 +46,15 @@ def published_draw(image: NDArray[np.uint8], detections: Detections) -> NDArray[
     labels, scores = detections.labels.tolist(), detections.scores.tolist()
     colors = [index_color(label) for label in labels]
     pixels = torch.from_numpy(image).float() / 255
-    masks = detections.masks.float()[..., None]
+    masks = torch.from_numpy(detections.masks).float()[..., None]
     mask_colors = masks * torch.tensor(colors).view(-1, 1, 1, 3) / 255 * 0.45
     transparency = 1 - 0.45 * masks
     behind = transparency[:-1].cumprod(dim=0)
     shade = mask_colors[0] + (mask_colors[1:] * behind).sum(dim=0)
     drawn = ((pixels * transparency.prod(dim=0) + shade) * 255).byte().numpy()
-    for box, label, score, color in zip(detections.boxes.int().tolist(), labels, scores, colors, strict=True):
+    for box, label, score, color in zip(
+        detections.boxes.astype(int).tolist(), labels, scores, colors, strict=True
+    ):
         cv2.rectangle(drawn, tuple(box[:2]), tuple(box[2:]), color, 1)
         text, font = f"{CLASS_NAMES[label]}: {score:.2f}", cv2.FONT_HERSHEY_DUPLEX
         (width, height), _ = cv2.getTextSize(text, font, 0.6, 1)
@@ -68,8 +68,8 @@ def torchvision_draw(image: NDArray[np.uint8], detections: Detections) -> NDArra
     labels, scores = detections.labels.tolist(), detections.scores.tolist()
     colors = [index_color(label) for label in labels]
     texts = [f"{CLASS_NAMES[label]} {score:.2f}" for label, score in zip(labels, scores, strict=True)]
-    pixels = draw_segmentation_masks(pixels, detections.masks, alpha=0.45, colors=colors)
-    pixels = draw_bounding_boxes(pixels, detections.boxes, texts, colors=colors, width=3)
+    pixels = draw_segmentation_masks(pixels, torch.from_numpy(detections.masks), alpha=0.45, colors=colors)
+    pixels = draw_bounding_boxes(pixels, torch.from_numpy(detections.boxes), texts, colors=colors, width=3)
     return pixels.permute(1, 2, 0).numpy()
 
 

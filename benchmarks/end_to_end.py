@@ -18,6 +18,7 @@ from pictures import photo_like, write_jpeg
 from sure_network import sure_predictor
 
 from yolact_pl.images.image_file import read_image
+from yolact_pl.inference.engines.torch_engine import TorchEngine
 from yolact_pl.inference.predictor import Predictor
 
 
@@ -27,19 +28,23 @@ def stages(predictor: Predictor, path: Path, repeats: int, device: str) -> list[
     size = image.shape[:2]
     inputs = predictor.prepare([image])
     predictions = predictor.forward([inputs])
-    chosen = predictor.choose(predictions, 0, size)
-    masks = predictor.finish(predictions, 0, chosen, size).masks
+    engine = predictor.engine
+    assert isinstance(engine, TorchEngine)
+    count = len(predictor.detect(predictions, 0, size))
+
+    def detect() -> object:
+        return predictor.detect(predictions, 0, size).masks
 
     return compare(
-        f"{size[1]} x {size[0]} image file to {len(masks)} detections with masks",
+        f"{size[1]} x {size[0]} image file to {count} detections with masks",
         {
             "network": lambda: predictor.forward([inputs]),
             "read the file": lambda: read_image(path),
             "resize to the input": lambda: predictor.prepare([image]),
-            "choose detections": lambda: predictor.choose(predictions, 0, size),
-            "make masks": lambda: predictor.finish(predictions, 0, chosen, size),
-            "postprocess (both)": lambda: predictor.detect(predictions, 0, size),
-            "all": lambda: predictor([read_image(path)]),
+            "choose detections": lambda: engine.choose(predictions, 0, None, predictor.request),
+            "detections": lambda: predictor.detect(predictions, 0, size),
+            "detections and masks": detect,
+            "all": lambda: predictor([read_image(path)])[0].masks,
         },
         repeats=repeats,
         device=device,

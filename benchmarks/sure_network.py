@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
@@ -36,8 +36,8 @@ def sure_predictor(detections: int, device: str = "cpu") -> Predictor:
     anchors = Anchors([24, 48, 96, 192, 384], [1, 0.5, 2], square=True, reference_size=SIZE, image_size=SIZE)
     network = SureNetwork(ResNet((3, 4, 6, 3), block="bottleneck"), anchors, num_classes=CLASSES)
     network.detections = detections
-    return Predictor(
-        inference_copy(network),
+    return torch_predictor(
+        network,
         Postprocess(),
         class_names=CLASS_NAMES,
         image_size=(SIZE, SIZE),

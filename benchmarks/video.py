@@ -12,13 +12,13 @@ import argparse
 import itertools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from alternating import Row, compare, print_rows
 from pictures import WIDTH, photo_like
 from sure_network import sure_predictor
-from torch import Tensor
 
 from yolact_pl.inference.drawing.draw import draw_detections
 from yolact_pl.inference.predictor import Predictor
@@ -27,7 +27,7 @@ from yolact_pl.inference.video.reader import VideoReader
 from yolact_pl.inference.video.writer import VideoWriter
 
 
-def network_alone(predictor: Predictor, inputs: list[Tensor], batch: int) -> None:
+def network_alone(predictor: Predictor, inputs: list[Any], batch: int) -> None:
     for start in range(0, len(inputs), batch):
         predictor.forward(inputs[start : start + batch])
 

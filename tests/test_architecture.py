@@ -10,6 +10,7 @@ FILES = sorted([*ROOT.glob("yolact_pl/**/*.py"), *ROOT.glob("ops/**/*.py"), ROOT
 
 ALLOWED = {
     "atomic_file": set(),
+    "text_table": set(),
     "images": set(),
     "results": {"images", "inference.drawing"},  # the drawing of a result
     "structures": {"images"},
@@ -24,23 +25,12 @@ ALLOWED = {
     "data": {"structures", "geometry", "images"},
     "checkpoints": {"structures", "geometry", "images", "models", "decoders"},
     "convert": {"structures", "geometry", "images", "data"},
-    "evaluation": {"structures", "geometry", "images", "results", "data", "atomic_file"},
+    "evaluation": {"structures", "geometry", "images", "results", "data", "atomic_file", "text_table"},
     "doctor": {"structures", "geometry", "images", "data", "evaluation", "atomic_file"},
     "sweeps": {"atomic_file"},
-    "inference": {
-        "structures",
-        "geometry",
-        "images",
-        "results",
-        "models",
-        "postprocess",
-        "data",
-        "checkpoints",
-        "evaluation",
-        "atomic_file",
-    },
+    "inference": {"images", "results", "text_table"},
     "module": {"structures", "models", "losses", "postprocess", "results", "schedule", "checkpoints"},
-    "anchor_search": {"geometry", "models", "evaluation", "inference", "atomic_file"},
+    "anchor_search": {"geometry", "models", "inference", "atomic_file", "text_table"},
     "callbacks": {"structures", "images", "results", "data", "evaluation", "inference", "module"},
     "config": None,  # anything
     "cli": None,
@@ -48,6 +38,9 @@ ALLOWED = {
     "tasks": None,
     "run": {"cli"},
 }
+TORCH_FREE = ("images/", "results/", "inference/")
+TORCH_ENGINE = "inference/engines/torch_engine.py"
+"""The one file of the torch-free rooms that may import anything."""
 LIGHTNING = (
     "module.py",
     "callbacks/",
@@ -67,8 +60,13 @@ def room(path: Path) -> str:
 
 
 def imports(path: Path) -> list[str]:
+    """All modules that a file imports, but for those that only its type annotations name."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -85,16 +83,40 @@ def test_imports_keep_the_rules(path: Path) -> None:
         top = name.split(".")[0]
         if top == "pytorch_lightning":
             assert inside.startswith(LIGHTNING), f"{inside} imports Lightning"
+        if inside.startswith(TORCH_FREE) and inside != TORCH_ENGINE:
+            assert top not in ("torch", "torchvision"), f"{inside} imports {top}"
         if top in ("hydra", "omegaconf"):
             assert inside.startswith(HYDRA), f"{inside} imports {top}"
         target = top if top in ("ops", "run") else None
         if top == "yolact_pl" and "." in name:
             target = name.split(".")[1]
         allowed = ALLOWED.get(own, set())
-        if target is None or target == own or allowed is None or own == "__init__":
+        if target is None or target == own or allowed is None or own == "__init__" or inside == TORCH_ENGINE:
             continue
         parts = name.split(".")[1:3]
         assert target in allowed or ".".join(parts) in allowed, f"{inside} imports {target}"
+
+
+def test_results_and_prediction_need_no_torch() -> None:
+    """Every module of the torch-free rooms, and with an engine that is not torch's, the way of an image."""
+    import subprocess
+    import sys
+
+    rooms = [path.relative_to(ROOT).with_suffix("") for path in FILES]
+    modules = [
+        ".".join(path.parts).removesuffix(".__init__")
+        for path in rooms
+        if str(path).removeprefix("yolact_pl/").startswith(TORCH_FREE)
+    ]
+    modules.remove("yolact_pl.inference.engines.torch_engine")
+    code = f"""
+import importlib, sys
+sys.modules["torch"] = sys.modules["torchvision"] = None  # importing them fails
+for module in {modules}:
+    importlib.import_module(module)
+import tests.inference.without_torch
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_no_bucket_files() -> None:
@@ -109,7 +131,7 @@ def test_no_global_config_at_import() -> None:
 
     code = (
         "import sys; import yolact_pl.models.yolact, yolact_pl.losses.yolact_loss;"
-        "import yolact_pl.inference.predictor;"
+        "import yolact_pl.inference.engines.torch_engine;"
         "assert not {'hydra', 'pytorch_lightning'} & set(sys.modules), 'too much was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

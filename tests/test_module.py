@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from tests.fake_gpu import FakeGpu
-from yolact_pl.inference import predictor as predictor_module
-from yolact_pl.inference.predictor import Predictor
+from yolact_pl.images.placement import Resize
+from yolact_pl.inference.engines import torch_engine
+from yolact_pl.inference.engines.torch_engine import TorchEngine
 from yolact_pl.losses.assigners import anchor_groups
 from yolact_pl.losses.assigners.anchor_groups import group_anchors
 from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
@@ -98,19 +99,13 @@ def test_a_network_that_predicts_never_waits_for_the_gpu() -> None:
 @pytest.mark.parametrize("half", [False, True])
 def test_what_predicts_on_a_gpu_is_all_there(half: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """All but the choice, which depends on what is found."""
-    monkeypatch.setattr(predictor_module, "resolve_device", torch.device)
+    monkeypatch.setattr(torch_engine, "resolve_device", torch.device)
+    resize = Resize("letterbox", (64, 96))
     images = [np.zeros((48, 80, 3), np.uint8), np.zeros((30, 20, 3), np.uint8)]
     with FakeGpu(may_wait=True):
-        predictor = Predictor(
-            make_module().network,
-            Postprocess(),
-            class_names=["a", "b", "c"],
-            image_size=(64, 96),
-            resize="letterbox",
-            device="cuda",
-            half=half,
-        )
-        predictions = predictor.forward([predictor.prepare(images)])
+        engine = TorchEngine(make_module().network, Postprocess(), device="cuda", half=half)
+        placements = [resize.place(image.shape[:2]) for image in images]
+        predictions = engine.forward([engine.prepare(images, placements)])
         device = predictions.prototypes.device
         chosen = Chosen(
             torch.zeros(2, dtype=torch.int64, device=device),
@@ -118,8 +113,8 @@ def test_what_predicts_on_a_gpu_is_all_there(half: bool, monkeypatch: pytest.Mon
             torch.zeros(2, dtype=torch.int64, device=device),
             torch.zeros(2, device=device),
         )
-        found = predictor.finish(predictions, 1, chosen, (30, 20))
+        found = engine.finish(predictions, 1, chosen)
     assert predictions.prototypes.dtype == (torch.float16 if half else torch.float32)
     assert device.type == "cuda"
-    assert found.masks.shape == (2, 30, 20)
-    assert found.mask_scores.dtype == np.float32
+    assert found.masks.shape == (2, 16, 24)
+    assert found.mask_scores.dtype == torch.float32

@@ -165,7 +165,7 @@ def test_extreme_deltas_give_finite_boxes_inside_of_the_image(nms: str, delta: f
 
 
 def test_logits_that_are_not_numbers_find_nothing() -> None:
-    assert len(detect(single([0.0, float("nan")], [0.0] * 4, [20.0, 40.0, 60.0, 80.0]))["scores"]) == 0
+    assert len(detect(single([0.0, float("nan")], [0.0] * 4, [20.0, 40.0, 60.0, 80.0])).scores) == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -191,8 +191,8 @@ def test_mask_iou_network_of_reduced_precision() -> None:
     _, predictions = load("detect_plus_a")
     network = mask_iou_network(predictions.class_logits.shape[2] - 1)
     sizes = [(60, 80)]
-    full = Postprocess()(predictions, sizes, network)[0]["mask_scores"]
-    half = Postprocess()(predictions, sizes, network.bfloat16())[0]["mask_scores"]
+    full = Postprocess()(predictions, sizes, network)[0].mask_scores
+    half = Postprocess()(predictions, sizes, network.bfloat16())[0].mask_scores
     assert half.dtype == np.float32
     np.testing.assert_allclose(half, full, atol=0.02, rtol=0.05)
 

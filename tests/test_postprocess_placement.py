@@ -87,5 +87,5 @@ def test_a_batch_may_have_enlarged_the_input() -> None:
     predictions = predictions_of([(4.0, 4.0, 20.0, 20.0)])
     (own,) = Postprocess()(predictions, [(32, 32)], placements=[Placement((32, 32), 0, 0, 32, 32)])
     (batch,) = Postprocess()(predictions, [(32, 32)], placements=[Placement(CANVAS, 0, 0, 32, 32)])
-    assert own.boxes.tolist() == batch["boxes"].tolist() == [[4, 4, 20, 20]]
-    assert torch.equal(own.masks, batch["masks"])
+    assert own.boxes.tolist() == batch.boxes.tolist() == [[4, 4, 20, 20]]
+    np.testing.assert_array_equal(own.masks, batch.masks)

@@ -50,8 +50,8 @@ class Finished(NamedTuple):
 
     def on_cpu(self) -> InputDetections:
         """The same as numpy arrays; a GPU is waited for."""
-        arrays = (part.cpu().numpy() for part in self[:5])
-        return InputDetections(*arrays, self.input_size)
+        boxes, scores, mask_scores, labels, masks = (part.cpu().numpy() for part in self[:5])
+        return InputDetections(boxes, scores, mask_scores, labels, masks, self.input_size)
 
 
 class Postprocess:

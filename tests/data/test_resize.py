@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tests.parity.weights import image as recipe_image
-from yolact_pl.data.resize import resize_image, resize_images
+from yolact_pl.data.resize import resize_images
+from yolact_pl.images.resize import resize_image
 
 RECORDED = Path(__file__).parents[1] / "parity" / "transforms_a.npz"
 RESNET_MEAN = np.array([123.68, 116.78, 103.94], np.float32)  # RGB

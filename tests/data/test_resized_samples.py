@@ -14,8 +14,8 @@ from yolact_pl.data.annotations.annotations import read_annotations
 from yolact_pl.data.augmentation.transforms import FlipAugmentation, NoAugmentation, SsdAugmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import pack
-from yolact_pl.data.resize import PADDING
 from yolact_pl.images.placement import LETTERBOX, SHORTEST_EDGE
+from yolact_pl.images.resize import PADDING
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.structures import Predictions, Target
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from yolact_pl.checkpoints.released import load_released
-from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.postprocess import Postprocess
 
 PARITY = Path(__file__).parents[1] / "parity"
@@ -40,12 +40,13 @@ def test_image_to_masks(recipe: ModuleType, tmp_path: Path) -> None:
     image = recipe.image(int(recorded["image_seed"]), height, width)[..., ::-1]  # recorded as BGR
 
     names = [f"class {index}" for index in range(80)]
-    predictor = Predictor(network, Postprocess(), class_names=names, image_size=(550, 550), device="cpu")
+    predictor = torch_predictor(
+        network, Postprocess(), class_names=names, image_size=(550, 550), device="cpu"
+    )
     (detections,) = predictor([image])
     np.testing.assert_allclose(detections.scores, recorded["raw_scores"], atol=1e-4)
 
-    predictor.min_score = float(recorded["score_threshold"])
-    (detections,) = predictor([image])
+    (detections,) = predictor.with_options(min_score=float(recorded["score_threshold"]))([image])
 
     assert detections.labels.tolist() == recorded["classes"].tolist()
     np.testing.assert_allclose(detections.scores, recorded["scores"], atol=1e-4)

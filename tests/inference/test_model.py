@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 import yolact_pl
-from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
@@ -29,7 +29,7 @@ def model() -> yolact_pl.Model:
     anchors = Anchors([12, 24, 48, 64, 80], [1.0, 0.5])
     network = Yolact(backbone, anchors, num_classes=3, channels=32, num_prototypes=8)
     postprocess = Postprocess(score_threshold=0.0, max_detections=5)
-    predictor = Predictor(network, postprocess, class_names=NAMES, image_size=(64, 96), device="cpu")
+    predictor = torch_predictor(network, postprocess, class_names=NAMES, image_size=(64, 96), device="cpu")
     return yolact_pl.Model(predictor, category_ids=(3, 7, 9))
 
 

@@ -1,4 +1,5 @@
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.results.same import assert_same
+from yolact_pl.inference.engines.torch_engine import TorchEngine, resolve_device, torch_predictor
 from yolact_pl.inference.options import Options
-from yolact_pl.inference.predictor import Predictor, resolve_device
+from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
@@ -23,16 +25,21 @@ def small_network(*, mask_iou: bool = False) -> Yolact:
     return Yolact(backbone, anchors, num_classes=3, channels=32, num_prototypes=8, mask_iou=mask_iou)
 
 
-def small_predictor(*, mask_iou: bool = False, min_score: float = 0.0, resize: str = "stretch") -> Predictor:
-    return Predictor(
+def small_predictor(*, mask_iou: bool = False, resize: str = "stretch", **options: Any) -> Predictor:
+    return torch_predictor(
         small_network(mask_iou=mask_iou),
         Postprocess(score_threshold=0.0, max_detections=5),
         class_names=NAMES,
         image_size=(64, 96),
         resize=resize,
         device="cpu",
-        min_score=min_score,
+        **options,
     )
+
+
+def engine_of(predictor: Predictor) -> TorchEngine:
+    assert isinstance(predictor.engine, TorchEngine)
+    return predictor.engine
 
 
 def random_images(*sizes: tuple[int, int]) -> list[np.ndarray]:
@@ -62,7 +69,7 @@ def test_network_sees_the_stretched_pictures() -> None:
         assert not network.training
         seen.append(inputs[0])
 
-    predictor.network.register_forward_pre_hook(keep)
+    engine_of(predictor).network.register_forward_pre_hook(keep)
     images = random_images((50, 40), (200, 31))
     predictor(images)
     (batch,) = seen
@@ -123,15 +130,22 @@ def test_the_steps_together_are_the_call(options: Options, most: int, resize: st
     called = predictor(images)
     assert 0 < max(len(found.scores) for found in called) <= most
     predictions = predictor.forward([predictor.prepare(images)])
+    engine = engine_of(predictor)
     for index, (image, expected) in enumerate(zip(images, called, strict=True)):
-        chosen = predictor.choose(predictions, index, image.shape[:2])
-        found = predictor.finish(predictions, index, chosen, image.shape[:2])
-        assert_same(found, expected)
+        placement = predictor.placement(image.shape)
+        chosen = engine.choose(predictions, index, placement, predictor.request)
+        found = engine.finish(predictions, index, chosen).on_cpu()
+        assert_same(found.in_image(image.shape[:2], placement), expected)
 
 
 def test_half_precision_is_the_networks_only() -> None:
-    predictor = Predictor(
+    predictor = torch_predictor(
         small_network(), Postprocess(), class_names=NAMES, image_size=(64, 96), device="cpu", half=True
+    )
+    assert (predictor.engine.name, predictor.engine.precision, predictor.engine.device) == (
+        "torch",
+        "bfloat16",
+        "cpu",
     )
     predictions = predictor.forward([predictor.prepare(random_images((50, 40)))])
     assert predictions.class_logits.dtype == torch.bfloat16
@@ -192,7 +206,9 @@ def test_other_arrays_are_refused_with_their_place_and_shape(image: np.ndarray) 
 
 def test_names_must_fit_the_network() -> None:
     with pytest.raises(ValueError, match="3 classes but 2 class names"):
-        Predictor(small_network(), Postprocess(), class_names=["a", "b"], image_size=(64, 64), device="cpu")
+        torch_predictor(
+            small_network(), Postprocess(), class_names=["a", "b"], image_size=(64, 64), device="cpu"
+        )
 
 
 def test_device() -> None:

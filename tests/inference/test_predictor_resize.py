@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from tests.inference.test_predictor import NAMES, random_images, small_network
+from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.postprocess import Postprocess
 
 
 def predictor(resize: str, image_size: tuple[int, int]) -> Predictor:
-    return Predictor(
+    return torch_predictor(
         small_network(),
         Postprocess(score_threshold=0.0, max_detections=5, whole_pixel_boxes=False),
         class_names=NAMES,
@@ -42,8 +43,7 @@ def test_equals_padding_by_hand(
     np.testing.assert_array_equal(keep.prepare([image]), stretch.prepare([by_hand]))
 
     (found,) = keep([image])
-    stretch.postprocess.max_detections = 1000
-    (expected,) = stretch([by_hand])
+    (expected,) = stretch.with_options(top_k=1000)([by_hand])
     boxes = expected.boxes - np.array([left, top, left, top])
     boxes[:, 0::2] = boxes[:, 0::2].clip(0, 128)
     boxes[:, 1::2] = boxes[:, 1::2].clip(0, 96)

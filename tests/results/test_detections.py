@@ -14,7 +14,7 @@ def on_input(count: int = 6) -> InputDetections:
     return InputDetections(
         boxes=random.random((count, 4), dtype=np.float32) * 128,
         scores=scores,
-        mask_scores=scores / 2,
+        mask_scores=scores * np.float32(0.5),
         labels=np.arange(count),
         masks=random.random((count, 32, 32), dtype=np.float32),
         input_size=(128, 128),

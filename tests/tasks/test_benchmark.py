@@ -92,7 +92,7 @@ def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: P
     assert report["name"] == "mine"
     assert report["checkpoint"] == str(checkpoint)
     assert report["image_size"] == [96, 96]
-    assert report["half"] is True
+    assert (report["engine"], report["precision"]) == ("torch", "bfloat16")
     assert report["num_classes"] == 5
     assert report["images"] == "a synthetic image of 480x640"
 

@@ -18,9 +18,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from yolact_pl.inference.video.reader import VideoReader
+from yolact_pl.inference.writing import video_output
 from yolact_pl.results.detections import Detections
-from yolact_pl.tasks import predict, predict_video
-from yolact_pl.tasks.predict_video import run_video
+from yolact_pl.tasks import predict
 
 OPTIONS = Path(__file__).parents[2] / "conf" / "task" / "predict.yaml"
 SIZE = (48, 64)
@@ -89,7 +89,7 @@ def config(source: object, output: Path, **options: Any) -> DictConfig:
 
 def run(cfg: DictConfig, stub: Stub | None = None) -> None:
     predictor: Any = stub or Stub()
-    run_video(cfg, predictor)
+    predict._predict_video(cfg, predictor)
 
 
 def records(path: Path) -> list[dict[str, Any]]:
@@ -268,7 +268,7 @@ def test_closing_the_window_ends_a_video_without_a_complaint(
             self.shown = -1
 
     window = Closing()
-    monkeypatch.setattr(predict_video, "open_window", lambda title: window)
+    monkeypatch.setattr(video_output, "open_screen", lambda title: window)
     clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
     stub = Stub(lambda batch: time.sleep(0.05))
     run(config(str(clip), tmp_path / "out", show=True, batch_size=1), stub)

@@ -3,8 +3,8 @@
 import torch
 
 from yolact_pl.anchor_search.coverage import RECALL_IOU, Coverage, Objects
-from yolact_pl.evaluation.report import _align
 from yolact_pl.models.anchors import Anchors
+from yolact_pl.text_table import text_table
 
 
 def size_table(objects: Objects, before: Coverage, after: Coverage) -> str:
@@ -20,7 +20,7 @@ def size_table(objects: Objects, before: Coverage, after: Coverage) -> str:
     for name, chosen in (everything | objects.by_size()).items():
         old, new = before.of(chosen), after.of(chosen)
         rows.append([name, f"{int(chosen.sum()):,}", *_iou(old, new), *_recall(old, new)])
-    return _align(rows)
+    return text_table(rows)
 
 
 def level_table(before: tuple[Anchors, Coverage], after: tuple[Anchors, Coverage]) -> str:
@@ -33,7 +33,7 @@ def level_table(before: tuple[Anchors, Coverage], after: tuple[Anchors, Coverage
         ]
         numbers = [f"{len(coverage.iou):,}" for coverage in (old, new)]
         rows.append([f"P{3 + level}", *scales, *numbers, *_iou(old, new), *_recall(old, new)])
-    return _align(rows)
+    return text_table(rows)
 
 
 def describe_forms(anchors: Anchors) -> str:

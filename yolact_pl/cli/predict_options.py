@@ -6,8 +6,8 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig
 
 from yolact_pl.config.switches import check_switches
+from yolact_pl.inference.engines.torch_engine import resolve_device
 from yolact_pl.inference.options import nearest
-from yolact_pl.inference.predictor import resolve_device
 from yolact_pl.inference.tiling.tiles import tile_overlap
 from yolact_pl.inference.video.writer import CODECS
 from yolact_pl.inference.writing.outputs import MAX_INDEX

@@ -15,10 +15,11 @@ from yolact_pl.data.annotations.annotations import Annotations
 from yolact_pl.data.annotations.rasterize import coverage, prototype_size, rasterize, semantic_size
 from yolact_pl.data.augmentation.transforms import Augmentation
 from yolact_pl.data.augmentation.window import Window
-from yolact_pl.data.resize import fill_up, resize_image
+from yolact_pl.data.resize import fill_up
 from yolact_pl.data.sampler import SampleKey, sample_generator
 from yolact_pl.images.image_file import read_image
 from yolact_pl.images.placement import STRETCH, Resize
+from yolact_pl.images.resize import resize_image
 from yolact_pl.structures import ImageInfo, Target
 
 MIN_BOX_SIDE = 1.0

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from yolact_pl.data.resize import PADDING, fill_up
+from yolact_pl.data.resize import fill_up
 from yolact_pl.data.sampler import TrainSampler
+from yolact_pl.images.resize import PADDING
 from yolact_pl.structures import Batch, ImageInfo, Placement
 
 SECONDS_AFTER_SIGTERM = 300

@@ -14,7 +14,7 @@ from yolact_pl.doctor.checks.masks import check_masks
 from yolact_pl.doctor.checks.pair import check_classes, check_pair
 from yolact_pl.doctor.coco_set import CocoSet, SetPaths, read_set
 from yolact_pl.doctor.findings import Finding
-from yolact_pl.doctor.image_facts import Picture, check_pictures, look_at_pictures
+from yolact_pl.doctor.image_facts import ImageFacts, check_pictures, look_at_pictures
 from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.masks import Masks, measure_masks
 from yolact_pl.doctor.report.statistics import Statistics, count
@@ -26,7 +26,7 @@ class Examined:
 
     coco_set: CocoSet
     masks: Masks
-    pictures: dict[int, Picture]
+    pictures: dict[int, ImageFacts]
     """By image row; empty if the files were not opened."""
     statistics: Statistics
 
@@ -47,7 +47,7 @@ class Examination:
         return next(part for part in self.sets if part.coco_set.split == split)
 
 
-def examine(sets: Sequence[SetPaths], *, opened: dict[Path, Picture] | None) -> Examination:
+def examine(sets: Sequence[SetPaths], *, opened: dict[Path, ImageFacts] | None) -> Examination:
     """Find everything that is wrong.
 
     Args:
@@ -71,7 +71,7 @@ def examine(sets: Sequence[SetPaths], *, opened: dict[Path, Picture] | None) -> 
 
 @no_garbage_collection()
 def _examine(
-    paths: SetPaths, folders: Folders, opened: dict[Path, Picture] | None
+    paths: SetPaths, folders: Folders, opened: dict[Path, ImageFacts] | None
 ) -> tuple[Examined, list[Finding]]:
     coco_set, findings = read_set(paths)
     masks = measure_masks(coco_set)

@@ -19,7 +19,7 @@ _MAX_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageFacts:
     """What is known of one image file."""
 
     size: tuple[int, int]
@@ -38,7 +38,9 @@ class Picture:
         return (height, width) if self.orientation < 5 else (width, height)
 
 
-def look_at_pictures(coco_set: CocoSet, folders: Folders, opened: dict[Path, Picture]) -> dict[int, Picture]:
+def look_at_pictures(
+    coco_set: CocoSet, folders: Folders, opened: dict[Path, ImageFacts]
+) -> dict[int, ImageFacts]:
     """The pictures of a set by image row, files that do not exist left out; a terminal shows how far it is.
 
     Args:
@@ -65,19 +67,19 @@ def look_at_pictures(coco_set: CocoSet, folders: Folders, opened: dict[Path, Pic
     return {row: opened[file] for row, file in files.items()}
 
 
-def look_at(path: Path) -> Picture:
+def look_at(path: Path) -> ImageFacts:
     """Decode a file; a problem is part of the result."""
     try:
         stored, orientation = read_stored(path)
     except ImageError as error:
-        return Picture((0, 0), problem=str(error))
+        return ImageFacts((0, 0), problem=str(error))
     pixels = turn_upright(stored, orientation)
     digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
     digest.update(pixels.data)
-    return Picture((pixels.shape[0], pixels.shape[1]), orientation, digest.digest())
+    return ImageFacts((pixels.shape[0], pixels.shape[1]), orientation, digest.digest())
 
 
-def check_pictures(coco_set: CocoSet, pictures: dict[int, Picture]) -> Iterator[Finding]:
+def check_pictures(coco_set: CocoSet, pictures: dict[int, ImageFacts]) -> Iterator[Finding]:
     """Pictures against what the json says of them, and against each other."""
     split = coco_set.split
     seen: dict[bytes, int] = {}
@@ -92,7 +94,7 @@ def check_pictures(coco_set: CocoSet, pictures: dict[int, Picture]) -> Iterator[
             yield Finding(Kind.PICTURE_DOUBLE, split, detail, image=row)
 
 
-def _check_size(coco_set: CocoSet, row: int, picture: Picture) -> Iterator[Finding]:
+def _check_size(coco_set: CocoSet, row: int, picture: ImageFacts) -> Iterator[Finding]:
     height, width = coco_set.sizes[row].tolist()
     of_file = "{1} x {0}".format(*picture.size)
     if height != height:  # the json says nothing

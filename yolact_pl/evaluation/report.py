@@ -1,7 +1,6 @@
 """Metrics and results as tables and files."""
 
 import csv
-import io
 import json
 import math
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from yolact_pl.atomic_file import atomic_file
 from yolact_pl.evaluation.coco_ap import unique_images
 from yolact_pl.evaluation.metrics import IOU_PERCENT, AveragePrecision, CocoMetrics
 from yolact_pl.results.encoding import ImageResults
+from yolact_pl.text_table import text_table
 
 
 def format_table(metrics: CocoMetrics) -> str:
@@ -24,7 +24,7 @@ def format_table(metrics: CocoMetrics) -> str:
         ]
         for name, ap in (("box", metrics.box), ("mask", metrics.mask))
     ]
-    return _align([header, *rows])
+    return text_table([header, *rows])
 
 
 def format_class_table(metrics: CocoMetrics) -> str:
@@ -33,7 +33,7 @@ def format_class_table(metrics: CocoMetrics) -> str:
     pairs = [(box, mask) for box, mask in pairs if not math.isnan(box.ap)]
     pairs.sort(key=lambda pair: -pair[1].ap)
     rows = [[box.name, *map(_percent, (box.ap, box.ap50, mask.ap, mask.ap50))] for box, mask in pairs]
-    return _align([["class", "box", "box .50", "mask", "mask .50"], *rows])
+    return text_table([["class", "box", "box .50", "mask", "mask .50"], *rows])
 
 
 def metrics_as_dict(metrics: CocoMetrics) -> dict[str, Any]:
@@ -88,16 +88,3 @@ def _precision_as_dict(ap: AveragePrecision) -> dict[str, float | None]:
 
 def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.2f}"
-
-
-def _align(rows: list[list[str]]) -> str:
-    """Columns of one width each: the first to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    out = io.StringIO()
-    for number, row in enumerate(rows):
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        out.write(" | ".join(cells).rstrip() + "\n")
-        if number == 0:
-            out.write("-+-".join("-" * width for width in widths) + "\n")
-    return out.getvalue()

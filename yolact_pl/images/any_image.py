@@ -2,28 +2,29 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from yolact_pl.images.image_file import image_pixels, read_image
 
-AnyImage: TypeAlias = str | Path | NDArray[np.uint8] | Image.Image | Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AnyImage: TypeAlias = "str | Path | NDArray[np.uint8] | Image.Image | Tensor"
 """A path; an array uint8 [H, W, 3] RGB; a Pillow image of any mode; a tensor [3, H, W] RGB, uint8 in 0..255,
 or floating point in 0..1."""
-ImageStack: TypeAlias = Sequence[AnyImage]
+ImageStack: TypeAlias = "Sequence[AnyImage] | NDArray[np.uint8] | Tensor"
 """A list or tuple of images, or an array or a tensor with one more dimension in front."""
 
 
-def is_one_image(images: AnyImage | ImageStack) -> bool:
+def is_one_image(images: "AnyImage | ImageStack") -> bool:
     """Whether it is an image and not several."""
-    if isinstance(images, np.ndarray | Tensor):
-        return images.ndim != 4
-    return not isinstance(images, list | tuple)
+    if isinstance(images, list | tuple):
+        return False
+    return getattr(images, "ndim", 3) != 4
 
 
 def to_pixels(image: AnyImage, name: str = "image") -> NDArray[np.uint8]:
@@ -40,7 +41,7 @@ def to_pixels(image: AnyImage, name: str = "image") -> NDArray[np.uint8]:
         return read_image(image)
     if isinstance(image, Image.Image):
         return image_pixels(image, name)
-    if isinstance(image, Tensor):
+    if hasattr(image, "detach"):
         return _tensor_pixels(image, name)
     if not isinstance(image, np.ndarray):
         raise ValueError(
@@ -54,20 +55,25 @@ def to_pixels(image: AnyImage, name: str = "image") -> NDArray[np.uint8]:
     return image
 
 
-def _tensor_pixels(image: Tensor, name: str) -> NDArray[np.uint8]:
+def _tensor_pixels(image: Any, name: str) -> NDArray[np.uint8]:
+    """Of a tensor, by its own methods: torch is not imported for those who have none."""
     if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
         raise ValueError(
             f"{name} is a tensor of shape {tuple(image.shape)}: expected (3, height, width), channels RGB"
         )
-    pixels = image.detach().cpu().permute(1, 2, 0)
-    if pixels.is_floating_point():
-        low, high = pixels.aminmax()
-        if not (low >= 0 and high <= 1):  # also where there is a nan
+    on_cpu = image.detach().cpu().permute(1, 2, 0)
+    if not image.is_floating_point():
+        pixels = on_cpu.numpy()
+        if pixels.dtype != np.uint8:
             raise ValueError(
-                f"{name} is a floating-point tensor from {float(low):g} to {float(high):g}: expected 0 to 1, "
-                "not normalised; values in 0..255 are given as uint8"
+                f"{name} is a tensor of {image.dtype}: expected uint8, or floating point in 0..1"
             )
-        return (pixels.float() * 255).round().byte().numpy()
-    if pixels.dtype != torch.uint8:
-        raise ValueError(f"{name} is a tensor of {pixels.dtype}: expected uint8, or floating point in 0..1")
-    return pixels.numpy()
+        return pixels
+    pixels = on_cpu.float().numpy()
+    low, high = pixels.min(), pixels.max()
+    if not (low >= 0 and high <= 1):  # also where there is a nan
+        raise ValueError(
+            f"{name} is a floating-point tensor from {low:g} to {high:g}: expected 0 to 1, "
+            "not normalised; values in 0..255 are given as uint8"
+        )
+    return np.rint(pixels * np.float32(255)).astype(np.uint8)

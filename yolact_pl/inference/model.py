@@ -1,21 +1,19 @@
-"""The library's door: load a trained network, give it images."""
+"""The library's entry: load a trained network, give it images."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-import torch
 from PIL import Image
 from typing_extensions import Unpack
 
-from yolact_pl.checkpoints.published import local_file
-from yolact_pl.checkpoints.stored import StoredNetwork, read_stored_network
 from yolact_pl.images.any_image import AnyImage, ImageStack, is_one_image, to_pixels
 from yolact_pl.inference.options import Options
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.models.weight_files import CheckpointError
-from yolact_pl.postprocess import Postprocess
 from yolact_pl.results.image_detections import ImageDetections
+
+if TYPE_CHECKING:
+    import torch
 
 MIN_SCORE = 0.3
 SMALLEST_SIDE = 32
@@ -50,7 +48,7 @@ class Model:
     def __call__(self, images: Any, **options: Unpack[Options]) -> Any: ...
 
     def __call__(
-        self, images: AnyImage | ImageStack, **options: Unpack[Options]
+        self, images: "AnyImage | ImageStack", **options: Unpack[Options]
     ) -> ImageDetections | list[ImageDetections]:
         """What is in an image, or in each image of a list, which runs through the network as one batch.
 
@@ -110,7 +108,7 @@ class Model:
 def load(
     checkpoint: str | Path,
     *,
-    device: str | torch.device = "auto",
+    device: "str | torch.device" = "auto",
     image_size: int | tuple[int, int] | None = None,
     resize: str | None = None,
     half: bool = False,
@@ -125,7 +123,7 @@ def load(
         image_size: of the network's input, a side or (height, width); None: as it was trained.
         resize: how images are placed on it, "stretch", "letterbox" or "shortest_edge", see `Resize`; None:
             as it was trained.
-        half: compute in 16 bits, see `Predictor`; worth it on a GPU.
+        half: compute in 16 bits, see `TorchEngine`; worth it on a GPU.
         options: min_score (0.3), classes, top_k, nms, iou_threshold, see `Options`; a call may say otherwise.
 
     Raises:
@@ -133,20 +131,13 @@ def load(
     """
     if image_size is not None:
         image_size = _height_width(image_size)
-    stored = read_stored_network(local_file(checkpoint))
-    with torch.random.fork_rng(devices=[]):  # weights are drawn before the file's replace them
-        network = stored.build(image_size)
-    predictor = Predictor(
-        network,
-        _stored_postprocess(stored),
-        class_names=stored.class_names,
-        image_size=image_size or stored.image_size,
-        resize=resize or stored.resize,
-        device=device,
-        half=half,
+    from yolact_pl.inference.engines.torch_engine import read_checkpoint
+
+    predictor, category_ids = read_checkpoint(
+        checkpoint, device=device, image_size=image_size, resize=resize, half=half
     )
     asked: Options = {"min_score": MIN_SCORE, **options}
-    return Model(predictor.with_options(**asked), stored.category_ids)
+    return Model(predictor.with_options(**asked), category_ids)
 
 
 def _height_width(image_size: int | tuple[int, int]) -> tuple[int, int]:
@@ -157,14 +148,3 @@ def _height_width(image_size: int | tuple[int, int]) -> tuple[int, int]:
             f"{SMALLEST_SIDE} pixels"
         )
     return sides[0], sides[1]
-
-
-def _stored_postprocess(stored: StoredNetwork) -> Postprocess:
-    """The one that the checkpoint was measured with; released weights have the published one."""
-    arguments = (stored.config or {}).get("model", {}).get("postprocess", {})
-    arguments = {key: value for key, value in arguments.items() if key != "_target_"}
-    decoder = stored.build_decoder()
-    try:
-        return Postprocess(**{**arguments, "decoder": decoder})
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {stored.path}: its postprocess can't be built: {error}") from error

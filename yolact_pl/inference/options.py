@@ -1,12 +1,11 @@
-"""What may be asked of a prediction, whatever is predicted on."""
+"""Options of a prediction, whatever engine computes it."""
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 from typing_extensions import TypedDict
-
-from yolact_pl.postprocess import Postprocess
 
 NAMES_SHOWN = 12
 
@@ -19,11 +18,41 @@ class Options(TypedDict, total=False):
     classes: Sequence[str] | None
     """Only these classes, by name; None: all."""
     top_k: int | None
-    """Of each image at most so many, the best; None: as many as the postprocess keeps."""
+    """Of each image at most so many, the best; None: as many as the engine keeps."""
     nms: str
     """How overlapping boxes are suppressed: fast, cross_class or exact, see `Postprocess`."""
     iou_threshold: float
     """A box that overlaps a better one by more is dropped, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an engine is asked to find."""
+
+    nms: str
+    """How overlapping boxes are suppressed: "fast", "cross_class" or "exact"."""
+    iou_threshold: float
+    """A box that overlaps a better one by more is dropped."""
+    min_score: float | None = None
+    """Only detections with a higher score, also below the engine's own threshold; None: by that alone."""
+    labels: frozenset[int] | None = None
+    """Only these classes; None: all."""
+    top_k: int | None = None
+    """Of each image at most so many, the best; None: as many as the engine keeps."""
+    parts: bool = False
+    """Whether detections say what their masks were made of."""
+
+    def changed(self, options: Options, class_names: Sequence[str]) -> "Request":
+        """The request with what the options say.
+
+        Raises:
+            ValueError: no such option or class, or a number out of its range.
+        """
+        check_options(options)
+        changes = {name: value for name, value in options.items() if name != "classes"}
+        if "classes" in options:
+            changes["labels"] = labels_of(options["classes"], class_names)
+        return replace(self, **changes)
 
 
 def check_options(options: Options) -> None:
@@ -44,21 +73,6 @@ def check_options(options: Options) -> None:
         raise ValueError(f"iou_threshold={iou_threshold!r}: expected a number from 0 to 1")
     if top_k is not None and not (isinstance(top_k, Integral) and top_k >= 1):
         raise ValueError(f"top_k={top_k!r}: expected how many detections to keep, at least 1")
-
-
-def asked_postprocess(postprocess: Postprocess, options: Options) -> Postprocess:
-    """The postprocess with what the options say; a `min_score` below its threshold lowers that one too."""
-    return changed_postprocess(
-        postprocess,
-        nms=options.get("nms", postprocess.nms),
-        iou_threshold=options.get("iou_threshold", postprocess.iou_threshold),
-        score_threshold=min(postprocess.score_threshold, options.get("min_score", 1.0)),
-    )
-
-
-def changed_postprocess(postprocess: Postprocess, **changes: str | float) -> Postprocess:
-    """A postprocess with other arguments; it keeps each under its name."""
-    return Postprocess(**{**vars(postprocess), **changes})
 
 
 def labels_of(classes: Sequence[str] | str | None, class_names: Sequence[str]) -> frozenset[int] | None:

@@ -52,7 +52,8 @@ class ImageDetections:
     @property
     def names(self) -> list[str]:
         """The class of each object."""
-        return [self.class_names[label] for label in self.labels.tolist()]
+        labels: list[int] = self.labels.tolist()
+        return [self.class_names[label] for label in labels]
 
     @property
     def scores(self) -> NDArray[np.float32]:

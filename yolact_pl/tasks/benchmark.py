@@ -24,6 +24,7 @@ from yolact_pl.data.dataset import EvaluationDataset
 from yolact_pl.data.loader import ImageLoader
 from yolact_pl.data.shape_drawing import draw_shapes
 from yolact_pl.images.image_file import read_image
+from yolact_pl.inference.engines.torch_engine import TorchEngine, torch_predictor
 from yolact_pl.inference.measuring.benchmark import (
     BatchTimes,
     Read,
@@ -32,7 +33,6 @@ from yolact_pl.inference.measuring.benchmark import (
     measure_stages,
 )
 from yolact_pl.inference.measuring.report import BenchmarkReport, batch_numbers, benchmark_text
-from yolact_pl.inference.measuring.timing import describe_machine
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.yolact import Yolact
 
@@ -127,7 +127,7 @@ def _untrained(cfg: DictConfig, data: CocoDataModule | None) -> Subject:
 
 def _predictor(network: Yolact, cfg: DictConfig, class_names: Sequence[str], asked: DictConfig) -> Predictor:
     """Of a network and its config, which a checkpoint may bring; on the device that the run asks for."""
-    return Predictor(
+    return torch_predictor(
         network,
         build(cfg.model.postprocess),
         class_names=class_names,
@@ -160,7 +160,8 @@ def _synthetic(task: DictConfig, folder: Path) -> Images:
 
 
 def _measure(predictor: Predictor, images: Images, task: DictConfig) -> tuple[StageTimes, list[BatchTimes]]:
-    compile_network(predictor.network, task.compile, dynamic=False)
+    assert isinstance(predictor.engine, TorchEngine)
+    compile_network(predictor.engine.network, task.compile, dynamic=False)
     try:
         times = measure_stages(predictor, images.reads, warmup=task.warmup)
         batches = [
@@ -183,8 +184,9 @@ def _report(
         checkpoint=None if subject.checkpoint is None else str(subject.checkpoint),
         image_size=list(predictor.image_size),
         num_classes=len(predictor.class_names),
-        score_threshold=predictor.postprocess.score_threshold,
-        half=asked.half,
+        score_threshold=predictor.engine.score_threshold,
+        engine=predictor.engine.name,
+        precision=predictor.engine.precision,
         compiled=asked.task.compile,
         images=images.source,
         detections=times.detections,
@@ -192,5 +194,5 @@ def _report(
         end_to_end=times.end_to_end._asdict(),
         frames_per_second=1000 / times.end_to_end.median,
         batches=[batch_numbers(batch) for batch in batches],
-        machine=describe_machine(predictor.device),
+        machine=predictor.engine.meter.describe(),
     )

@@ -21,7 +21,7 @@ from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.findings import count_kinds
 from yolact_pl.doctor.fixing.draft import Change
 from yolact_pl.doctor.fixing.fix import write_corrected
-from yolact_pl.doctor.image_facts import Picture
+from yolact_pl.doctor.image_facts import ImageFacts
 from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.report.page import page
 from yolact_pl.doctor.report.places import write_csv
@@ -50,7 +50,7 @@ def run(cfg: DictConfig) -> None:
     output = Path(cfg.output)
     sets = _sets(cfg)
     output.mkdir(parents=True, exist_ok=True)
-    opened: dict[Path, Picture] | None = {} if cfg.task.images else None
+    opened: dict[Path, ImageFacts] | None = {} if cfg.task.images else None
     examination = left = examine(sets, opened=opened)
     _log.info("%s", text_report(examination))
     write_csv(output / "findings.csv", examination)

@@ -20,13 +20,18 @@ from yolact_pl.config.build import build, image_size, resize_mode
 from yolact_pl.config.trained import load_trained
 from yolact_pl.images.image_file import ImageError, read_image
 from yolact_pl.inference.drawing.gallery import gallery, thumbnail
+from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
 from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.video.camera import open_video
+from yolact_pl.inference.video.prediction import paced, predict_video
+from yolact_pl.inference.video.reader import VideoError
 from yolact_pl.inference.writing.image_writer import Found, ImageWriter, Written
 from yolact_pl.inference.writing.outputs import write_picture
 from yolact_pl.inference.writing.results_file import ResultsFile
-from yolact_pl.inference.writing.screen import Window, open_window
+from yolact_pl.inference.writing.screen import Screen, open_screen
+from yolact_pl.inference.writing.video_output import VideoOutput
 from yolact_pl.results.detections import Detections
 
 _log = logging.getLogger(__name__)
@@ -50,9 +55,7 @@ def run(cfg: DictConfig) -> None:
     source = _source(cfg)
     cfg = checked_options(cfg, video=is_video(source))
     if is_video(source):
-        from yolact_pl.tasks.predict_video import run_video
-
-        run_video(cfg, _predictor(cfg))
+        _predict_video(cfg, _predictor(cfg))
         return
     assert not isinstance(source, int)  # a camera
     files = image_files(source, recursive=cfg.recursive)
@@ -88,7 +91,7 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         received = stack.enter_context(stop_signals())
         stack.enter_context(logging_redirect_tqdm())
         results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
-        window = open_window("yolact") if cfg.show else None
+        screen = open_screen("yolact") if cfg.show else None
         bar = stack.enter_context(progress_bar(len(files), "image"))
         images = itertools.takewhile(lambda image: not received, _readable(files, stems, skipped))
         found = _detect_batches(images, _detect(cfg, predictor), cfg.batch_size)
@@ -100,7 +103,7 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
                 results.add(written.result)
             if "overlay" in save and written.picture is not None and len(thumbnails) < GALLERY_PICTURES:
                 thumbnails.append(thumbnail(written.picture))
-            window = _show(window, written)
+            screen = _show(screen, written)
             bar.update()
         bar.update(len(skipped))
         if received:
@@ -119,6 +122,49 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
     )
     if skipped:
         raise ValueError(_sentence_of(skipped, len(files)))
+
+
+def _predict_video(cfg: DictConfig, predictor: Predictor) -> None:
+    """Draw what is found in the frames of a video; Ctrl+C and SIGTERM complete the files.
+
+    Raises:
+        ValueError: a source that can't be read, at the end also if it is cut off; no place to write to.
+        SystemExit: with 128 + signal, after an interruption.
+    """
+    with stop_signals() as received:
+        reader = open_video(cfg.source)
+        newest = cfg.mode == "latency" or (cfg.mode is None and reader.live)
+        with (
+            progress_bar(reader.num_frames, "frame") as bar,
+            VideoOutput(
+                reader,
+                Path(cfg.output),
+                class_names=predictor.class_names,
+                save=cfg.save,
+                suffix=cfg.video_suffix,
+                show=cfg.show,
+                on_frame=bar.update,
+            ) as output,
+        ):
+            predict_video(
+                paced(reader) if newest and not reader.live else reader,
+                predictor,
+                output.deliver,
+                batch_size=cfg.batch_size,
+                newest=newest,
+                draw=output.draws,
+                color_by=cfg.color_by,
+                labels=cfg.labels,
+                interrupted=lambda: bool(received) or not output.show(),
+            )
+        _log.info("%s", output.summary())
+        if received:
+            raise SystemExit(128 + received[0])
+        if not output.screen_closed and (where := reader.shortfall()) is not None:
+            raise VideoError(
+                f"{reader.name} ends {where}, the rest is cut off or damaged: what could be decoded has been "
+                "processed"
+            )
 
 
 def _readable(
@@ -157,7 +203,8 @@ def _detect_batches(
 
 def _predictor(cfg: DictConfig) -> Predictor:
     trained = load_trained(cfg)
-    predictor = Predictor(
+    classes = cfg.classes
+    return torch_predictor(
         trained.network,
         build(trained.cfg.model.postprocess),
         class_names=trained.class_names,
@@ -165,9 +212,6 @@ def _predictor(cfg: DictConfig) -> Predictor:
         resize=resize_mode(trained.cfg),
         device=cfg.device,
         half=cfg.half,
-    )
-    classes = cfg.classes
-    return predictor.with_options(
         min_score=cfg.min_score,
         classes=list(classes) if isinstance(classes, ListConfig) else classes,
         top_k=cfg.top_k,
@@ -204,11 +248,11 @@ def _check_nothing_is_replaced(files: Sequence[Path], folder: Path, targets: Ite
             )
 
 
-def _show(window: Window | None, written: Written) -> Window | None:
+def _show(screen: Screen | None, written: Written) -> Screen | None:
     """The window, or None when the user has had enough."""
-    if window is None or written.picture is None or window.show(written.picture, wait_ms=None):
-        return window
-    window.close()
+    if screen is None or written.picture is None or screen.show(written.picture, wait_ms=None):
+        return screen
+    screen.close()
     return None
 
 

@@ -1,6 +1,7 @@
 """`inference/benchmark.py` and its report."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -14,6 +15,7 @@ from yolact_pl.inference.measuring.benchmark import STAGES, BatchTimes, measure_
 from yolact_pl.inference.measuring.report import BenchmarkReport, batch_numbers, benchmark_text
 from yolact_pl.inference.measuring.timing import Spread
 from yolact_pl.inference.predictor import Predictor
+from yolact_pl.results.masks import Patch, SmallMasks
 
 SLOW_START = 5.0
 
@@ -51,13 +53,22 @@ class SlowPredictor(Predictor):
         self.batches.append(len(inputs[0]))
         return super().forward(inputs)
 
-    def choose(self, predictions: Any, index: int, size: tuple[int, ...]) -> Any:
+    def detect(self, outputs: Any, index: int, size: tuple[int, ...]) -> Any:
         self.clock.now += 0.02
-        return super().choose(predictions, index, size)
+        found = super().detect(outputs, index, size)
+        masks: Any = SlowMasks(found.small_masks, self.clock)
+        return replace(found[:1], small_masks=masks)
 
-    def finish(self, predictions: Any, index: int, chosen: Any, size: tuple[int, ...]) -> Any:
+
+class SlowMasks:
+    """One mask that takes its time."""
+
+    def __init__(self, masks: SmallMasks, clock: Clock) -> None:
+        self.masks, self.clock, self.size = masks, clock, masks.size
+
+    def patch(self, row: int) -> Patch:
         self.clock.now += 0.01
-        return super().finish(predictions, index, chosen, size)
+        return self.masks.patch(row)
 
 
 def reads(count: int, log: list[int] | None = None) -> list[Callable[[], np.ndarray]]:
@@ -76,7 +87,7 @@ def test_each_stage_gets_its_own_time_and_the_warm_up_does_not_count(clock: Cloc
     for name, planted in zip(STAGES, (4, 30, 20, 10), strict=True):
         assert times.stages[name] == pytest.approx((planted, planted))
     assert times.end_to_end == pytest.approx((64, 64))
-    assert times.detections == [5] * 4
+    assert times.detections == [1] * 4
     # One image to warm up, then all: each read once for the stages and once for the whole.
     assert log == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3]
 
@@ -115,7 +126,8 @@ def report(**changes: Any) -> BenchmarkReport:
     ]
     known: dict[str, Any] = {
         "name": "some", "checkpoint": None, "image_size": [64, 96], "num_classes": 3,
-        "score_threshold": 0.05, "half": False, "compiled": True, "images": "3 images of there",
+        "score_threshold": 0.05, "engine": "torch", "precision": "float32", "compiled": True,
+        "images": "3 images of there",
         "detections": [0, 2, 9], "stages": {name: {"median": 10.0, "p90": 12.0} for name in STAGES},
         "end_to_end": {"median": 40.0, "p90": 44.0}, "frames_per_second": 25.0, "batches": batches,
         "machine": {"device": "cuda:0", "gpu": "A GPU", "cpu": "A CPU", "threads": 2, "torch": "2.9"},
@@ -127,7 +139,7 @@ def test_text_says_what_was_measured() -> None:
     text = benchmark_text(report())
     for part in (
         "some at 64x96, 3 classes, untrained",
-        "32 bits, compiled",
+        "float32, compiled",
         "cuda:0: A GPU",
         "3 images of there; detections above 0.05: 2 in the median, 0 to 9",
         "chance",

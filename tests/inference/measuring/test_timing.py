@@ -5,16 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from yolact_pl.inference.engines.torch_engine import TorchMeter
 from yolact_pl.inference.measuring import timing
-from yolact_pl.inference.measuring.timing import (
-    Spread,
-    Stopwatch,
-    describe_machine,
-    peak_memory,
-    reset_peak_memory,
-)
+from yolact_pl.inference.measuring.timing import Meter, Spread, Stopwatch
 
-CPU = torch.device("cpu")
+CPU = TorchMeter(torch.device("cpu"))
 
 
 def test_spread_by_hand() -> None:
@@ -43,14 +38,14 @@ def test_cuda_is_waited_for_before_each_look(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
     device = torch.device("cuda", 1)
-    assert Stopwatch(device).lap() == 3
+    assert Stopwatch(TorchMeter(device)).lap() == 3
     assert waited_for == [device, device]
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says it in another place too")
 def test_peak_memory_of_the_process_is_in_mib() -> None:
-    reset_peak_memory(CPU)  # nothing to reset
-    found = peak_memory(CPU)
+    CPU.reset_peak_memory()  # nothing to reset
+    found = CPU.peak_memory()
     lines = Path("/proc/self/status").read_text().splitlines()
     kib = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     assert found == pytest.approx(kib / 1024, rel=0.02)
@@ -58,13 +53,14 @@ def test_peak_memory_of_the_process_is_in_mib() -> None:
 
 def test_peak_memory_is_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert peak_memory(CPU) is None
+    assert CPU.peak_memory() is None
 
 
 def test_machine() -> None:
-    machine = describe_machine(CPU)
+    machine = CPU.describe()
     assert machine["device"] == "cpu"
     assert machine["gpu"] is None
     assert machine["cpu"]
     assert machine["threads"] == torch.get_num_threads()
     assert machine["torch"] == torch.__version__
+    assert "torch" not in Meter().describe()

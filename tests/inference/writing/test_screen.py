@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from yolact_pl.inference.writing.screen import Window, open_window
+from yolact_pl.inference.writing.screen import Screen, open_screen
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
 NOTHING = -1
 
 
-class Screen:
+class FakeOpenCv:
     """Stands in for OpenCV's window functions.
 
     Args:
@@ -28,7 +28,7 @@ class Screen:
         self.shown: list[np.ndarray] = []
         self.looks = 0
 
-    def install(self, monkeypatch: pytest.MonkeyPatch) -> "Screen":
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> "FakeOpenCv":
         monkeypatch.setattr(cv2, "namedWindow", lambda title, flags: None)
         monkeypatch.setattr(cv2, "imshow", lambda title, picture: self.shown.append(picture))
         monkeypatch.setattr(cv2, "waitKey", self.wait)
@@ -44,28 +44,28 @@ class Screen:
 
 
 def test_a_picture_is_shown_in_its_colors(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Screen().install(monkeypatch)
+    screen = FakeOpenCv().install(monkeypatch)
     picture = PICTURE.copy()
     picture[..., 0] = 200  # red
-    assert Window("title").show(picture)
+    assert Screen("title").show(picture)
     assert screen.shown[0][0, 0].tolist() == [0, 0, 200]  # OpenCV shows BGR
 
 
 @pytest.mark.parametrize("key", [ord("q"), 27, ord("q") | 0x100000])  # the last as with num lock on
 def test_q_and_escape_end_it(key: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    Screen([NOTHING, key]).install(monkeypatch)
-    assert not Window("title").show(PICTURE, wait_ms=None)
+    FakeOpenCv([NOTHING, key]).install(monkeypatch)
+    assert not Screen("title").show(PICTURE, wait_ms=None)
 
 
 def test_any_other_key_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Screen([NOTHING, NOTHING, ord(" ")]).install(monkeypatch)
-    assert Window("title").show(PICTURE, wait_ms=None)
+    screen = FakeOpenCv([NOTHING, NOTHING, ord(" ")]).install(monkeypatch)
+    assert Screen("title").show(PICTURE, wait_ms=None)
     assert screen.looks == 3
 
 
 def test_a_window_that_was_closed_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    Screen(closed_after=2).install(monkeypatch)
-    assert not Window("title").show(PICTURE, wait_ms=None)
+    FakeOpenCv(closed_after=2).install(monkeypatch)
+    assert not Screen("title").show(PICTURE, wait_ms=None)
 
 
 def test_without_a_display_a_line_says_so(
@@ -74,7 +74,7 @@ def test_without_a_display_a_line_says_so(
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    assert open_window("title") is None
+    assert open_screen("title") is None
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "no window here (neither DISPLAY nor WAYLAND_DISPLAY is set)" in record.getMessage()
@@ -86,5 +86,5 @@ def test_a_display_that_is_not_there_does_not_end_the_process(
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":987")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert open_window("title") is None
+    assert open_screen("title") is None
     assert "no window here" in caplog.text

@@ -7,7 +7,7 @@ import numpy as np
 
 from yolact_pl.data.augmentation.photometric import PhotometricDistortion
 from yolact_pl.data.augmentation.window import Window
-from yolact_pl.data.resize import PADDING
+from yolact_pl.images.resize import PADDING
 
 
 class Augmentation(Protocol):

@@ -7,13 +7,13 @@ import numpy as np
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.columns import column
 from yolact_pl.doctor.findings import Finding, shown
-from yolact_pl.doctor.image_facts import Picture
+from yolact_pl.doctor.image_facts import ImageFacts
 from yolact_pl.doctor.kinds import Kind
 from yolact_pl.doctor.masks import Masks
 
 
 def check_pair(
-    train: CocoSet, val: CocoSet, pictures: tuple[dict[int, Picture], dict[int, Picture]]
+    train: CocoSet, val: CocoSet, pictures: tuple[dict[int, ImageFacts], dict[int, ImageFacts]]
 ) -> Iterator[Finding]:
     """Whether both know the same classes and do not share pictures; the latter is said of `val`."""
     categories = [

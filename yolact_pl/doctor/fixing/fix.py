@@ -6,14 +6,14 @@ from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.fixing.correction import correct
 from yolact_pl.doctor.fixing.draft import Change
-from yolact_pl.doctor.image_facts import Picture
+from yolact_pl.doctor.image_facts import ImageFacts
 
 _PASSES = 3
 """Some mistakes show only when others are corrected, such as the box of an object that lost a polygon."""
 
 
 def write_corrected(
-    examination: Examination, folder: Path, *, opened: dict[Path, Picture] | None
+    examination: Examination, folder: Path, *, opened: dict[Path, ImageFacts] | None
 ) -> tuple[list[Change], Examination]:
     """Write a corrected copy of each annotation file that needs one; the file itself is not touched.
 

@@ -13,7 +13,7 @@ from yolact_pl.inference.drawing.colors import Color, index_color
 from yolact_pl.inference.drawing.label_places import Rectangle, label_place
 from yolact_pl.inference.drawing.labels import draw_chip, shorten, text_coverage
 from yolact_pl.results.detections import Detections
-from yolact_pl.results.masks import Patch, PixelMasks, SmallMasks, SoftMasks
+from yolact_pl.results.masks import Patch, PixelMasks, SoftMasks
 
 if TYPE_CHECKING:
     from yolact_pl.structures import Target
@@ -60,15 +60,7 @@ def draw_detections(
         ValueError: the masks are not of the image's size.
     """
     suffixes = [f"{score:.2f}" for score in detections.scores.tolist()]
-    objects = _objects(
-        image,
-        detections.small_masks,
-        detections.boxes,
-        detections.labels,
-        class_names,
-        suffixes,
-        color_by,
-    )
+    objects = _objects(image, detections, class_names, suffixes, color_by)
     return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
 
 
@@ -90,39 +82,39 @@ def draw_targets(
     masks, size = np.asarray(target["masks"]), (image.shape[0], image.shape[1])
     same = masks.shape[1:] == size
     shown = PixelMasks.of(masks.astype(np.bool_)) if same else SoftMasks.of(masks.astype(np.float32), size)
-    corners, classes = np.asarray(target["boxes"]), np.asarray(target["labels"])
-    objects = _objects(image, shown, corners, classes, class_names, suffixes, color_by)
+    scores = np.zeros(len(masks), dtype=np.float32)
+    truth = Detections(np.asarray(target["boxes"]), scores, scores, np.asarray(target["labels"]), shown)
+    objects = _objects(image, truth, class_names, suffixes, color_by)
     return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
 
 
 def _objects(
     image: NDArray[np.uint8],
-    masks: SmallMasks,
-    boxes: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    detections: Detections,
     class_names: Sequence[str],
     suffixes: Sequence[str],
     color_by: ColorBy,
 ) -> list[_Object]:
     height, width = image.shape[:2]
-    if len(masks) and masks.size != (height, width):
+    if len(detections) and detections.size != (height, width):
         raise ValueError(
-            f"the masks are {masks.size[1]}x{masks.size[0]} pixels but the image is {width}x{height}: "
-            "draw on the image that was given to the predictor"
+            f"the masks are {detections.size[1]}x{detections.size[0]} pixels but the image is "
+            f"{width}x{height}: draw on the image that was given to the predictor"
         )
-    corners = boxes.astype(np.float64)
+    corners = detections.boxes.astype(np.float64)
     limit = np.array([width, height])
     first = np.clip(np.floor(corners[:, :2]), 0, limit - 1).astype(int)
     end = np.maximum(np.clip(np.ceil(corners[:, 2:]), 0, limit).astype(int), first + 1)
+    classes: list[int] = detections.labels.tolist()
     return [
         _Object(
-            mask=masks.patch(i),
+            mask=detections.mask_patch(i),
             box=(int(first[i, 0]), int(first[i, 1]), int(end[i, 0]), int(end[i, 1])),
             color=index_color(label if color_by == "class" else i),
             name=class_names[label],
             suffix=suffixes[i],
         )
-        for i, label in enumerate(labels.tolist())
+        for i, label in enumerate(classes)
     ]
 
 

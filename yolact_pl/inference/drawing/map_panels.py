@@ -10,7 +10,7 @@ AGAINST, NEITHER, IN_FAVOUR = (33, 102, 172), (247, 247, 247), (178, 24, 43)
 """RGB of negative, zero and positive contributions."""
 
 Map = NDArray[np.float32]
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 
 class Region(NamedTuple):
@@ -35,7 +35,7 @@ class Region(NamedTuple):
 WHOLE = Region(0, 0, 1, 1)
 
 
-def part(pixels: Picture, region: Region, size: tuple[int, int]) -> Picture:
+def part(pixels: Pixels, region: Region, size: tuple[int, int]) -> Pixels:
     """What an image [H, W] or [H, W, 3] shows in a region, at another size."""
     height, width = pixels.shape[:2]
     x1, y1 = int(region.x1 * width), int(region.y1 * height)
@@ -65,7 +65,7 @@ def sample(values: Map, region: Region, size: tuple[int, int]) -> Map:
     return np.asarray(sampled, dtype=np.float32)
 
 
-def outline(panel: Picture, box: Map, region: Region) -> None:
+def outline(panel: Pixels, box: Map, region: Region) -> None:
     """Draw a relative box into a panel of a region, in place."""
     height, width = panel.shape[:2]
     scale = np.array([width, height]) / (region.x2 - region.x1)
@@ -75,13 +75,13 @@ def outline(panel: Picture, box: Map, region: Region) -> None:
         cv2.rectangle(panel, first.tolist(), last.tolist(), color, thickness)
 
 
-def colored(values: Map, largest: float) -> Picture:
+def colored(values: Map, largest: float) -> Pixels:
     """A map from 0 to `largest` in a perceptually even scale of colors, dark to bright."""
     levels = np.clip(values * (255 / max(largest, 1e-9)), 0, 255).round().astype(np.uint8)
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1], dtype=np.uint8)
 
 
-def diverging(values: Map, largest: float) -> Picture:
+def diverging(values: Map, largest: float) -> Pixels:
     """A map from -`largest` to `largest`: blue, white at zero, red."""
     places = np.clip(values / max(largest, 1e-9), -1, 1)
     channels = zip(AGAINST, NEITHER, IN_FAVOUR, strict=True)

@@ -9,7 +9,7 @@ from yolact_pl.inference.drawing.draw import draw_detections
 from yolact_pl.inference.drawing.map_panels import (
     WHOLE,
     Map,
-    Picture,
+    Pixels,
     Region,
     colored,
     diverging,
@@ -36,12 +36,12 @@ TIMES = "\u00d7"
 
 
 def prototypes_picture(
-    image: Picture,
+    image: Pixels,
     detections: Detections,
     class_names: Sequence[str],
     *,
     num_detections: int = 4,
-) -> Picture:
+) -> Pixels:
     """The picture of how YOLACT thinks (section 3.3 and figure 5).
 
     Above, the image with what was found and all prototypes, each in colors from its zero to its own largest
@@ -80,7 +80,7 @@ def prototypes_picture(
 
 
 def _place_overview(
-    sheet: Sheet, image: Picture, parts: MaskParts, detections: Detections, class_names: Sequence[str]
+    sheet: Sheet, image: Pixels, parts: MaskParts, detections: Detections, class_names: Sequence[str]
 ) -> None:
     """The image with what was found at the left, all prototypes at the right."""
     size = _panel_size(image, sheet.span(COLUMNS_OF_PICTURE))
@@ -104,7 +104,7 @@ def _place_overview(
 
 def _combination(
     parts: MaskParts, row: int, region: Region, size: tuple[int, int]
-) -> list[tuple[Picture, str]]:
+) -> list[tuple[Pixels, str]]:
     """The panels from the strongest prototypes to the cropped mask, with their captions."""
     prototypes, coefficients = parts.prototypes, parts.coefficients[row]
     height, width = prototypes.shape[1:]
@@ -145,7 +145,7 @@ def _in_image(parts: MaskParts, row: int) -> Map:
     return np.clip(relative, 0, 1)
 
 
-def _panel_size(image: Picture, width: int) -> tuple[int, int]:
+def _panel_size(image: Pixels, width: int) -> tuple[int, int]:
     """(height, width) of a panel with about the aspect ratio of the image."""
     aspect = image.shape[0] / image.shape[1]
     return round(width * min(max(aspect, 1 / MAX_ASPECT), MAX_ASPECT)), width

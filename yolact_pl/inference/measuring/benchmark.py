@@ -5,16 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from yolact_pl.inference.measuring.timing import Spread, Stopwatch, peak_memory, reset_peak_memory
+from yolact_pl.inference.measuring.timing import Spread, Stopwatch
 from yolact_pl.inference.predictor import Predictor
 
 Read = Callable[[], NDArray[np.uint8]]
 """Gives one image, uint8 [H, W, 3] RGB, as a file would be read."""
 
-STAGES = ("decode and resize", "network", "boxes and NMS", "masks")
+STAGES = ("decode and resize", "network", "detections", "masks at full size")
 MIN_BATCHES = 5
 
 
@@ -25,7 +24,7 @@ class StageTimes:
     stages: dict[str, Spread]
     """Of each of `STAGES`, the device waited for in between."""
     end_to_end: Spread
-    """From the file to the masks on the device, the device waited for at the end only."""
+    """From the file to the masks, the device waited for as a prediction does."""
     detections: list[int]
     """Found in each image."""
 
@@ -40,7 +39,7 @@ class BatchTimes:
     complete: Spread | None
     """From pixels to masks."""
     peak_memory: float | None
-    """MiB, see `peak_memory`."""
+    """MiB, see `Meter.peak_memory`."""
 
 
 def measure_stages(predictor: Predictor, images: Sequence[Read], *, warmup: int) -> StageTimes:
@@ -51,14 +50,14 @@ def measure_stages(predictor: Predictor, images: Sequence[Read], *, warmup: int)
         images: at least one.
         warmup: images that run first and are not counted, the list begun again where it ends.
     """
-    watch = Stopwatch(predictor.device)
+    watch = Stopwatch(predictor.engine.meter)
     times: list[list[float]] = []
     totals: list[float] = []
     detections: list[int] = []
     for number, read in enumerate([*itertools.islice(itertools.cycle(images), warmup), *images]):
         laps, count = _stage_by_stage(predictor, read, watch)
         watch.start()
-        predictor([read()])
+        _complete(predictor, [read()])
         total = watch.lap()
         if number >= warmup:
             times.append(laps)
@@ -72,28 +71,27 @@ def measure_batches(
     predictor: Predictor, images: Sequence[Read], batch_size: int, *, warmup: int
 ) -> BatchTimes:
     """As many batches as have room for all images once, but at least 5; arguments as for `measure_stages`."""
-    device = predictor.device
-    watch = Stopwatch(device)
+    meter = predictor.engine.meter
+    watch = Stopwatch(meter)
     pixels = itertools.cycle(images)
     num_batches = max(MIN_BATCHES, -(-len(images) // batch_size))
     network: list[float] = []
     complete: list[float] = []
-    reset_peak_memory(device)
+    meter.reset_peak_memory()
     try:
         for number in range(warmup + num_batches):
             batch = [read() for read in itertools.islice(pixels, batch_size)]
-            tensor = predictor.prepare(batch)
+            inputs = predictor.prepare(batch)
             watch.start()
-            predictor.forward([tensor])
+            predictor.forward([inputs])
             alone = watch.lap()
-            predictor(batch)
+            _complete(predictor, batch)
             if number >= warmup:
                 network.append(alone)
                 complete.append(watch.lap())
-    except torch.cuda.OutOfMemoryError:
-        torch.cuda.empty_cache()
+    except meter.out_of_memory:
         return BatchTimes(batch_size, None, None, None)
-    return BatchTimes(batch_size, Spread.of(network), Spread.of(complete), peak_memory(device))
+    return BatchTimes(batch_size, Spread.of(network), Spread.of(complete), meter.peak_memory())
 
 
 def _stage_by_stage(predictor: Predictor, read: Read, watch: Stopwatch) -> tuple[list[float], int]:
@@ -102,10 +100,16 @@ def _stage_by_stage(predictor: Predictor, read: Read, watch: Stopwatch) -> tuple
     image = read()
     batch = predictor.prepare([image])
     laps = [watch.lap()]
-    predictions = predictor.forward([batch])
+    outputs = predictor.forward([batch])
     laps.append(watch.lap())
-    chosen = predictor.choose(predictions, 0, image.shape[:2])
+    found = predictor.detect(outputs, 0, image.shape[:2])
     laps.append(watch.lap())
-    predictor.finish(predictions, 0, chosen, image.shape[:2])
+    found.masks  # noqa: B018
     laps.append(watch.lap())
-    return laps, len(chosen.scores)
+    return laps, len(found)
+
+
+def _complete(predictor: Predictor, images: Sequence[NDArray[np.uint8]]) -> None:
+    """From pixels to masks at full size."""
+    for found in predictor(images):
+        found.masks  # noqa: B018

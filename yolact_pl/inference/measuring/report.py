@@ -3,8 +3,8 @@
 import statistics
 from typing import TypedDict
 
-from yolact_pl.evaluation.report import _align
 from yolact_pl.inference.measuring.benchmark import BatchTimes
+from yolact_pl.text_table import text_table
 
 
 class BatchNumbers(TypedDict):
@@ -30,7 +30,8 @@ class BenchmarkReport(TypedDict):
     """[height, width] of the network's input."""
     num_classes: int
     score_threshold: float
-    half: bool
+    engine: str
+    precision: str
     compiled: bool | str
     """Or the mode of torch.compile."""
     images: str
@@ -68,9 +69,9 @@ def _subject(report: BenchmarkReport) -> str:
     words = [
         f"{report['name']} at {height}x{width}, {report['num_classes']} classes, "
         f"{report['checkpoint'] or 'untrained'}",
-        f"{'16 bits' if report['half'] else '32 bits'}{_compiled(report['compiled'])}",
+        f"{report['precision']}{_compiled(report['compiled'])}",
         f"{machine['device']}: {machine['gpu'] or machine['cpu']}",
-        f"{machine['threads']} CPU threads, torch {machine['torch']}",
+        f"{machine['threads']} CPU threads, {report['engine']} {machine.get(report['engine'], '')}",
     ]
     return "\n".join(words)
 
@@ -100,7 +101,7 @@ def _stages(report: BenchmarkReport) -> str:
     ]
     whole = report["end_to_end"]
     rows.append(["end to end", f"{whole['median']:.2f}", f"{whole['p90']:.2f}", ""])
-    table = _align([["one image at a time", "median ms", "90% ms", "% of sum"], *rows])
+    table = text_table([["one image at a time", "median ms", "90% ms", "% of sum"], *rows])
     return f"{table}{report['frames_per_second']:.1f} frames/s\n"
 
 
@@ -115,4 +116,4 @@ def _batches(report: BenchmarkReport) -> str:
         rows.append([str(batch["batch_size"]), *("-" if x is None else f"{x:.1f}" for x in numbers)])
     on_gpu = report["machine"]["gpu"] is not None
     memory = "peak MiB, tensors" if on_gpu else "peak MiB, process"
-    return _align([["batch size", "network images/s", "pixels to masks images/s", memory], *rows])
+    return text_table([["batch size", "network images/s", "pixels to masks images/s", memory], *rows])

@@ -1,19 +1,18 @@
-"""What is in the frames of a video: reading, network, choosing, drawing and writing at the same time."""
+"""Prediction on the frames of a video: reading, network, choosing, drawing and writing at the same time."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from yolact_pl.inference.drawing.draw import ColorBy, draw_detections
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.video.pipeline import run_pipeline
 from yolact_pl.inference.video.reader import Frame
 from yolact_pl.results.detections import Detections
-from yolact_pl.structures import Predictions
 
 
 @dataclass(frozen=True)
@@ -57,17 +56,17 @@ def predict_video(
         Exception: the first of any part, after all of them have stopped.
     """
 
-    def prepared() -> Iterator[tuple[Frame, Tensor]]:
+    def prepared() -> Iterator[tuple[Frame, Any]]:
         for frame in frames:
             yield frame, predictor.prepare([frame.image])
 
-    def work(batch: list[tuple[Frame, Tensor]]) -> list[tuple[Frame, Predictions, int]]:
-        predictions = predictor.forward([inputs for _, inputs in batch])
-        return [(frame, predictions, i) for i, (frame, _) in enumerate(batch)]
+    def work(batch: list[tuple[Frame, Any]]) -> list[tuple[Frame, Any, int]]:
+        outputs = predictor.forward([inputs for _, inputs in batch])
+        return [(frame, outputs, i) for i, (frame, _) in enumerate(batch)]
 
-    def choose(item: tuple[Frame, Predictions, int]) -> tuple[Frame, Detections]:
-        frame, predictions, index = item
-        return frame, predictor.detect(predictions, index, frame.image.shape[:2])
+    def choose(item: tuple[Frame, Any, int]) -> tuple[Frame, Detections]:
+        frame, outputs, index = item
+        return frame, predictor.detect(outputs, index, frame.image.shape[:2])
 
     def drawn(item: tuple[Frame, Detections]) -> SeenFrame:
         frame, detections = item

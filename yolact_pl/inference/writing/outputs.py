@@ -60,7 +60,8 @@ def write_cutouts(
 
     A cut-out is RGBA, as large as the mask and transparent around it; objects with an empty mask have none.
     """
-    for row, label in enumerate(detections.labels.tolist()):
+    labels: list[int] = detections.labels.tolist()
+    for row, label in enumerate(labels):
         patch = detections.mask_patch(row)
         if patch.pixels.size:
             cutout = np.dstack((image[patch.window], patch.pixels.astype(np.uint8) * 255))

@@ -16,7 +16,7 @@ _PROBE_SECONDS = 20
 _QUIT_KEYS = (27, ord("q"))
 
 
-class Window:
+class Screen:
     """Pictures in a window; all calls from one thread, the main one.
 
     Args:
@@ -53,13 +53,13 @@ class Window:
         cv2.destroyAllWindows()
 
 
-def open_window(title: str) -> Window | None:
+def open_screen(title: str) -> Screen | None:
     """A window, or None and a line in the log where none can be opened."""
     reason = _no_window_because()
     if reason is not None:
         _log.warning("show=true: no window here (%s); all else goes on", reason)
         return None
-    return Window(title)
+    return Screen(title)
 
 
 def _no_window_because() -> str | None:
