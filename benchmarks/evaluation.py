@@ -8,8 +8,11 @@ long that it sees only some of the images. The network is yolact_resnet50 at 550
 """
 
 import argparse
+import json
+import tempfile
 import time
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,10 +21,12 @@ import torch
 from alternating import Row, compare, print_rows
 from sure_network import CLASS_NAMES, SIZE, sure_predictor
 
-from yolact_pl.evaluation.coco_ap import CocoEvaluator
-from yolact_pl.evaluation.ground_truth import mask_api
+from yolact_pl.data.annotations.annotations import Annotations, read_annotations
+from yolact_pl.data.annotations.segmentations import mask_api
+from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import ImageResults, encode_detections, encode_masks
+from yolact_pl.results.masks import PixelMasks
 
 HEIGHT, WIDTH, OBJECTS, DETECTIONS = 427, 640, 7, 100
 CLASSES = len(CLASS_NAMES)
@@ -49,7 +54,10 @@ def make_image(rng: np.random.Generator) -> tuple[list[dict[str, Any]], Detectio
         annotations.append(
             {
                 "category_id": int(label) + 1,
-                "segmentation": mask_api.encode(np.asfortranarray(mask, dtype=np.uint8)),
+                "segmentation": {
+                    "size": [HEIGHT, WIDTH],
+                    "counts": encode_masks(PixelMasks.of(mask[None]))[0],
+                },
                 "area": int(mask.sum()),
                 "bbox": [*(centre - radius).tolist(), *(2 * radius).tolist()],
             }
@@ -75,27 +83,34 @@ def pycocotools_encoding(masks: np.ndarray) -> list[str]:
 
 def repeated(
     made: list[tuple[list[dict[str, Any]], ImageResults]], images: int
-) -> tuple[dict[str, Any], list[ImageResults]]:
-    """An annotation file's content and results of so many images."""
+) -> tuple[Annotations, list[ImageResults]]:
+    """Annotations and results of so many images."""
     content: dict[str, Any] = {
-        "images": [{"id": n, "height": HEIGHT, "width": WIDTH} for n in range(images)],
+        "images": [
+            {"id": n, "file_name": f"{n}.jpg", "height": HEIGHT, "width": WIDTH} for n in range(images)
+        ],
         "annotations": [],
-        "categories": [{"id": n} for n in CATEGORIES],
+        "categories": [{"id": n, "name": name} for n, name in zip(CATEGORIES, CLASS_NAMES, strict=True)],
     }
     rows = []
     for image_id, (annotations, results) in enumerate(islice(cycle(made), images)):
         content["annotations"] += [a | {"image_id": image_id} for a in annotations]
         rows.append(results._replace(image_id=image_id))
-    return content, rows
+    for number, annotation in enumerate(content["annotations"], start=1):
+        annotation["id"] = number
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "instances.json"
+        path.write_text(json.dumps(content))
+        return read_annotations(path), rows
 
 
 def counting(made: list[tuple[list[dict[str, Any]], ImageResults]], images: int, backend: str) -> float:
-    """Milliseconds an image to count the boxes and masks of so many; annotations are prepared before."""
-    content, rows = repeated(made, images)
-    evaluator = CocoEvaluator(content, CATEGORIES, CLASS_NAMES, backend=backend)
-    evaluator.evaluate(rows[:1])
+    """Milliseconds per image to count the boxes and masks of so many; the truth is prepared before."""
+    known, rows = repeated(made, images)
+    ap = CocoAveragePrecision(known, backend=backend)
+    ap.truth([row.image_id for row in rows])
     start = time.perf_counter()
-    evaluator.evaluate(rows)
+    ap.summarize(rows)
     return 1000 * (time.perf_counter() - start) / images
 
 

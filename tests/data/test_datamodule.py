@@ -45,7 +45,8 @@ def test_what_it_says_of_the_data(tiny_coco: Write) -> None:
     assert data.category_ids == (3, 7)
     assert data.num_classes == 2
     assert (data.train_size, data.val_size) == (5, 3)
-    assert data.val_annotations.name == "val.json"
+    assert data.val_annotations.path.name == "val.json"
+    assert data.num_val_objects == (~data.val_annotations.iscrowd).sum() > 0
     assert data.has_validation
     assert data.val_target(10)["labels"].tolist() == [0, 1]
 

@@ -80,30 +80,32 @@ def test_a_data_module_of_some_classes(tiny_coco: Write) -> None:
     assert one.classes == ("dog",)
 
 
+def validated_images(data: CocoDataModule) -> list[int]:
+    return [info["image_id"] for _, infos in data.val_dataloader() for info in infos]
+
+
 def test_a_part_of_the_images_is_set_aside(tiny_coco: Write) -> None:
     path, folder = tiny_coco(count=40)
     data = data_module(train_json=path, train_images=folder, val_fraction=0.25, seed=3)
     data.check("fit")
     assert data.has_validation
     assert (data.train_size, data.val_size) == (30, 10)
-    assert data.val_annotations == path
-    val_ids = data.val_image_ids
+    assert data.val_annotations.path == path
+    val_ids = validated_images(data)
     dataset = data.train_dataloader().dataset
     assert isinstance(dataset, TrainDataset)
     train_ids = {dataset[(0, i)][1]["image_id"] for i in range(30)}
     assert len(set(val_ids)) == 10
     assert train_ids | set(val_ids) == {10 * (i + 1) for i in range(40)}
     assert not train_ids & set(val_ids)
-    batches = list(data.val_dataloader())
-    assert [target["image_id"] for _, targets in batches for target in targets] == val_ids
 
     again = data_module(train_json=path, train_images=folder, val_fraction=0.25, seed=3)
-    assert again.val_image_ids == val_ids
+    assert validated_images(again) == val_ids
     again.check("validate")
     other = data_module(train_json=path, train_images=folder, val_fraction=0.25, seed=4)
-    assert other.val_image_ids != val_ids
+    assert validated_images(other) != val_ids
     few = data_module(train_json=path, train_images=folder, val_fraction=0.25, seed=3, max_images=4)
-    assert (few.train_size, few.val_image_ids) == (4, val_ids[:4])
+    assert (few.train_size, validated_images(few)) == (4, val_ids[:4])
 
 
 @given(fraction=st.floats(0.05, 0.95), seed=st.integers(0, 100))
@@ -145,7 +147,7 @@ def test_a_data_set_by_its_folder(tiny_coco: Write, tmp_path: Path) -> None:
     assert (data.train_size, data.val_size) == (5, 3)
     split = data_module(root=tmp_path, val_fraction=0.4)
     assert (split.train_size, split.val_size) == (3, 2)
-    assert split.val_annotations == tmp_path / "train.json"
+    assert split.val_annotations.path == tmp_path / "train.json"
     # What is given beside the folder is taken instead of what is found in it.
     given = data_module(root=tmp_path, val_json=tmp_path / "train.json", val_images=tmp_path / "train")
     assert (given.train_size, given.val_size) == (5, 5)

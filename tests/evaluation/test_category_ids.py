@@ -10,7 +10,7 @@ import pytest
 
 from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.evaluation.coco_ap import CocoEvaluator
+from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.evaluation.counting import BACKENDS
 from yolact_pl.results.detections import Detections
 
@@ -81,37 +81,20 @@ def test_the_truth_is_right_and_its_results_name_the_files_ids(
         num_workers=0,
         augment=NoAugmentation(),
     )
-    evaluator = CocoEvaluator(
-        data.val_annotations,
-        data.category_ids,
-        data.classes,
-        backend=backend,
-        image_ids=data.val_image_ids,
-    )
-    for image_id in data.val_image_ids:
-        evaluator.add(image_id, perfect(data, image_id))
-    metrics = evaluator.evaluate()
+    image_ids = [info["image_id"] for _, infos in data.val_dataloader() for info in infos]
+    ap = CocoAveragePrecision(data.val_annotations, backend=backend)
+    ap.update(image_ids, [perfect(data, image_id) for image_id in image_ids])
+    metrics = ap.compute()
     assert metrics.num_images == (12 if fraction is None else 6)
     assert metrics.box.all == pytest.approx(1)
     assert metrics.mask.all == pytest.approx(1)
 
     name_of = dict(zip(ids, "abc", strict=True))
     written = {
-        (row["image_id"], row["category_id"], *row["bbox"])
-        for image in evaluator.rows
-        for row in image.box_rows()
+        (row["image_id"], row["category_id"], *row["bbox"]) for image in ap.rows for row in image.box_rows()
     }
     assert written == {
         (entry["image_id"], entry["category_id"], *entry["bbox"])
         for entry in annotations
-        if entry["image_id"] in data.val_image_ids
-        and (classes is None or name_of[entry["category_id"]] in classes)
+        if entry["image_id"] in image_ids and (classes is None or name_of[entry["category_id"]] in classes)
     }
-
-
-def test_images_that_do_not_matter_are_not_known(tmp_path: Path) -> None:
-    path, *_ = write_set(tmp_path, [1, 2, 3])
-    evaluator = CocoEvaluator(path, [1, 2, 3], list("abc"), image_ids=[500, 498])
-    with pytest.raises(ValueError, match="image id 499 is not in the annotation file"):
-        evaluator.evaluate([], image_ids=[499])
-    assert evaluator.evaluate([]).num_images == 2

@@ -5,19 +5,23 @@ import io
 import json
 import logging
 import math
-from dataclasses import asdict
+import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as mask_api
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from pytorch_lightning import LightningModule, Trainer
+from torch.utils.data import DataLoader
 
-from yolact_pl.evaluation.coco_ap import CocoEvaluator
+from tests.evaluation.reading import read_content
+from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.evaluation.counting import BACKENDS
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
 from yolact_pl.results.detections import Detections
@@ -51,11 +55,10 @@ def case_rows(case: dict[str, Any]) -> list[ImageResults]:
     return rows
 
 
-def evaluator(content: dict[str, Any], backend: str = "faster_coco_eval") -> CocoEvaluator:
-    categories = content["categories"]
-    return CocoEvaluator(
-        content, [c["id"] for c in categories], [c.get("name", "") for c in categories], backend=backend
-    )
+def measured(
+    content: dict[str, Any], rows: list[ImageResults], backend: str = "faster_coco_eval"
+) -> CocoMetrics:
+    return CocoAveragePrecision(read_content(content), backend=backend).summarize(rows)
 
 
 def numbers(ap: AveragePrecision) -> list[float]:
@@ -70,7 +73,7 @@ def assert_same(a: CocoMetrics, b: CocoMetrics) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_recorded_numbers(case: dict[str, Any], backend: str) -> None:
-    metrics = evaluator(case["gt"], backend).evaluate(case_rows(case))
+    metrics = measured(case["gt"], case_rows(case), backend)
     for ap, kind in ((metrics.box, "bbox"), (metrics.mask, "segm")):
         stats = case[f"cocoeval_{kind}_stats"]
         ours = [ap.all, ap.at_iou[50], ap.at_iou[75], ap.small, ap.medium, ap.large, ap.recall]
@@ -82,35 +85,27 @@ def test_recorded_numbers(case: dict[str, Any], backend: str) -> None:
 def test_classes_keep_the_order_of_the_labels(case: dict[str, Any]) -> None:
     shuffled = copy.deepcopy(case["gt"])
     shuffled["categories"].reverse()
-    rows = case_rows(case)
-    straight, turned = evaluator(case["gt"]).evaluate(rows), evaluator(shuffled).evaluate(rows)
-    expected = {c.name: asdict(c) for c in straight.mask.per_class if not math.isnan(c.ap)}
-    assert len(expected) > 20
-    for c in turned.mask.per_class:
-        if not math.isnan(c.ap):
-            assert asdict(c) == pytest.approx(expected[c.name])
+    straight, turned = measured(case["gt"], case_rows(case)), measured(shuffled, case_rows(case))
+    assert sum(not math.isnan(c.ap) for c in straight.mask.per_class) > 20
+    assert_same(straight, turned)
+    assert [c.name for c in straight.mask.per_class] == [c.name for c in turned.mask.per_class]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_part_of_the_images(case: dict[str, Any], backend: str) -> None:
+def test_images_without_rows_are_not_measured(case: dict[str, Any], backend: str) -> None:
     chosen = [image["id"] for image in case["gt"]["images"]][::3]
     part = {**case["gt"], "images": [i for i in case["gt"]["images"] if i["id"] in chosen]}
     part["annotations"] = [a for a in case["gt"]["annotations"] if a["image_id"] in chosen]
     rows = [row for row in case_rows(case) if row.image_id in chosen]
-    metrics = evaluator(case["gt"], backend).evaluate(case_rows(case), image_ids=chosen)
+    metrics = measured(case["gt"], rows, backend)
     assert metrics.num_images == len(chosen)
-    assert_same(metrics, evaluator(part).evaluate(rows))
+    assert_same(metrics, measured(part, rows))
 
 
-def test_an_image_counts_once(case: dict[str, Any]) -> None:
-    rows = case_rows(case)
-    assert_same(evaluator(case["gt"]).evaluate(rows + rows[::-1]), evaluator(case["gt"]).evaluate(rows))
-
-
-def test_annotations_are_not_changed(case: dict[str, Any]) -> None:
-    before = json.dumps(case["gt"])
-    evaluator(case["gt"]).evaluate(case_rows(case))
-    assert json.dumps(case["gt"]) == before
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_truth_is_that_of_pycocotools_on_the_raw_file(case: dict[str, Any], backend: str) -> None:
+    metrics = measured(case["gt"], case_rows(case), backend)
+    assert_reference(metrics, case["gt"], case_rows(case))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -121,7 +116,7 @@ def test_silence(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO):
-        evaluator(case["gt"], backend).evaluate(case_rows(case))
+        measured(case["gt"], case_rows(case), backend)
     assert not caplog.records
     assert capsys.readouterr().out == ""
 
@@ -176,46 +171,51 @@ def small_case(objects: Cells, found: Cells) -> tuple[dict[str, Any], list[Image
     return content, results
 
 
-def plain_pycocotools(content: dict[str, Any], results: list[ImageResults]) -> list[np.ndarray]:
-    """[10 IoUs, classes, 100 detections] AP for boxes and masks straight from the reference."""
+def assert_reference(metrics: CocoMetrics, content: dict[str, Any], results: list[ImageResults]) -> None:
+    """AP, AR and AP of classes are those of pycocotools on the content itself."""
     content = copy.deepcopy(content)
     for annotation in content["annotations"]:
-        annotation["id"] += 1
-    tables = []
+        annotation["id"] += 1  # it takes 0 for "not matched"
+    truth = COCO()
+    truth.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = content
         truth.createIndex()
-        for kind in ("bbox", "segm"):
+        for kind, ap in (("bbox", metrics.box), ("segm", metrics.mask)):
             rows = [
                 r for image in results for r in (image.box_rows() if kind == "bbox" else image.mask_rows())
             ]
             evaluation = COCOeval(truth, truth.loadRes(rows), kind)
             evaluation.evaluate()
             evaluation.accumulate()
-            tables.append(evaluation.eval["precision"][:, :, :, 0, -1])
-    return tables
+            evaluation.summarize()
+            ours = [ap.all, ap.at_iou[50], ap.at_iou[75], ap.small, ap.medium, ap.large, ap.recall]
+            expected = [math.nan if value == -1 else value for value in evaluation.stats]
+            np.testing.assert_allclose(ours, [*expected[:6], expected[8]], atol=1e-9)
+            for number, one in enumerate(ap.per_class):
+                table = evaluation.eval["precision"][:, :, number, 0, -1]
+                expected = table[table > -1].mean() if (table > -1).any() else math.nan
+                assert one.ap == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 @settings(deadline=None, max_examples=60)
-@given(cells, cells)
-def test_backends_agree_on_small_cases(objects: Cells, found: Cells) -> None:
+@given(cells, cells, st.floats(0, 0.99))
+def test_equals_pycocotools_on_the_raw_file(objects: Cells, found: Cells, shift: float) -> None:
+    """Whatever the backend, also where objects are at the border of a size class or stick out a little."""
     content, results = small_case(objects, found)
-    faster, reference = (evaluator(content, backend).evaluate(results) for backend in BACKENDS)
-    assert_same(faster, reference)
-    if found:
-        for ap, table in zip((faster.box, faster.mask), plain_pycocotools(content, results), strict=True):
-            for number, one in enumerate(ap.per_class):
-                defined = table[:, :, number][table[:, :, number] > -1]
-                expected = defined.mean() if defined.size else math.nan
-                assert one.ap == pytest.approx(expected, abs=1e-6, nan_ok=True)
+    for annotation in content["annotations"]:
+        annotation["bbox"][0] -= shift
+        annotation["area"] += 1e-5
+    for backend in BACKENDS:
+        metrics = measured(content, results, backend)
+        if found:
+            assert_reference(metrics, content, results)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_perfect_detection_of_the_object_with_id_0(backend: str) -> None:
     square = (1, 1, 5, 5, 10, 1)
     content, results = small_case([square], [square])
-    metrics = evaluator(content, backend).evaluate(results)
+    metrics = measured(content, results, backend)
     assert metrics.box.all == pytest.approx(1.0)
     assert metrics.mask.all == pytest.approx(1.0)
     assert math.isnan(metrics.box.per_class[1].ap)
@@ -225,81 +225,98 @@ def test_a_perfect_detection_of_the_object_with_id_0(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_nothing_found_and_nothing_to_find(backend: str) -> None:
     content, nothing = small_case([(1, 1, 5, 5, 10, 1)], [])
-    assert evaluator(content, backend).evaluate(nothing).mask.all == 0.0
-    assert evaluator(content, backend).evaluate([]).box.recall == 0.0
+    assert measured(content, nothing, backend).mask.all == 0.0
+    assert measured(content, nothing, backend).box.recall == 0.0
     content, results = small_case([], [(1, 1, 5, 5, 10, 1)])
-    assert math.isnan(evaluator(content, backend).evaluate(results).mask.all)
+    metrics = measured(content, results, backend)
+    assert math.isnan(metrics.mask.all)
+    assert metrics.scalars() == {}
 
 
-def test_added_detections_are_measured_boxes_and_masks_by_their_own_scores() -> None:
-    content, _ = small_case([(1, 1, 5, 5, 10, 1)], [])
-    masks = np.zeros((2, 60, 60), dtype=np.bool_)
+def test_more_masks_than_a_byte_counts(case: dict[str, Any]) -> None:
+    square = (1, 1, 5, 5, 10, 1)
+    content, results = small_case([square], [square] * 300)
+    assert measured(content, results).mask.all == pytest.approx(1.0)
+
+
+def found_by(scores: list[float], mask_scores: list[float]) -> Detections:
+    """Two detections of the first class in 60 x 60 pixels, at 5..15 and at 30..40."""
+    masks = np.zeros((2, 60, 60), bool)
     masks[0, 5:15, 5:15] = True
     masks[1, 30:40, 30:40] = True
-    collected = evaluator(content)
-    detections = Detections.from_masks(
-        boxes=[[5.0, 5.0, 15.0, 15.0], [30.0, 30.0, 40.0, 40.0]],
-        scores=[0.9, 0.8],
-        mask_scores=[0.1, 0.8],
+    return Detections.from_masks(
+        boxes=[[5, 5, 15, 15], [30, 30, 40, 40]],
+        scores=scores,
+        mask_scores=mask_scores,
         labels=[0, 0],
         masks=masks,
     )
-    collected.add(1, detections)
-    metrics = collected.evaluate()
+
+
+def test_boxes_and_masks_are_ranked_by_their_own_scores() -> None:
+    content, _ = small_case([(1, 1, 5, 5, 10, 1)], [])
+    ap = CocoAveragePrecision(read_content(content))
+    ap.update([1], [found_by([0.9, 0.8], [0.1, 0.8])])
+    metrics = ap.compute()
     assert metrics.box.all == 1.0  # the right one comes first
     assert metrics.mask.all == pytest.approx(0.5)  # the wrong one comes first: precision 1/2 at every recall
-    collected.reset()
-    assert collected.evaluate().box.all == 0.0
+    assert metrics.scalars("val/")["val/mask_AP50"] == pytest.approx(0.5)
 
 
-def test_missing_areas_and_useless_outlines(caplog: pytest.LogCaptureFixture) -> None:
-    square = (1, 1, 5, 5, 10, 1)
-    content, results = small_case([square, (2, 1, 5, 5, 10, 1), (2, 1, 0, 0, 9, 1)], [square])
-    del content["annotations"][0]["area"]
-    content["annotations"][0]["iscrowd"] = None
-    content["annotations"][1]["segmentation"] = []
-    content["annotations"][2]["segmentation"] = [[0, 0, 4, 4]]
-    metrics = evaluator(content).evaluate(results)
-    assert metrics.mask.all == metrics.mask.small == 1.0
-    assert caplog.messages == ["2 of 3 annotations have no usable outline and are not evaluated"]
+def test_an_image_counts_once_and_not_after_a_reset() -> None:
+    content, _ = small_case([(1, 1, 5, 5, 10, 1), (2, 1, 5, 5, 10, 1)], [])
+    ap = CocoAveragePrecision(read_content(content))
+    right, wrong = found_by([0.9, 0.8], [0.9, 0.8]), found_by([0.8, 0.9], [0.8, 0.9])
+    ap.update([1, 2], [right, right])
+    ap.update([2], [wrong])
+    assert ap.compute().num_images == 2
+    assert ap.compute().box.all == 1.0
+    ap.reset()
+    ap.update([2], [wrong])
+    assert ap.compute().box.all == pytest.approx(0.5)
 
 
-def test_run_lengths_as_lists() -> None:
-    square = (1, 1, 0, 0, 60, 0)
-    content, results = small_case([(*square[:5], 1)], [square])
-    content["annotations"][0]["segmentation"] = {"size": [60, 60], "counts": [0, 3600]}
-    assert evaluator(content).evaluate(results).mask.all == 1.0
+class Measuring(LightningModule):
+    """Any module that measures."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+        self.ap = CocoAveragePrecision(read_content(content))
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.ap.update([1], [found_by([0.9, 0.8], [0.1, 0.8])])
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.ap.compute().scalars("val/"))
+        self.ap.reset()
+
+
+def test_in_any_lightning_module(tmp_path: Path) -> None:
+    content, _ = small_case([(1, 1, 5, 5, 10, 1)], [])
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=tmp_path)
+    module = Measuring(content)
+    module.ap.update([2], [found_by([0.9, 0.8], [0.1, 0.8])])
+    assert pickle.loads(pickle.dumps(module.double())).ap.compute().num_images == 1
+    module.ap.reset()
+    (numbers,) = trainer.validate(module, dataloaders=DataLoader(range(2)), verbose=False)
+    assert numbers["val/mask_AP"] == pytest.approx(0.5)
+    batch = module.ap([1], [found_by([0.9, 0.8], [0.9, 0.8])])  # the metric of a batch, which is kept too
+    assert batch.mask.all == module.ap.compute().mask.all == 1.0
 
 
 def test_a_set_without_ground_truth() -> None:
     content, results = small_case([], [])
     del content["annotations"]
-    collected = evaluator(content)
-    assert not collected.has_ground_truth
     with pytest.raises(ValueError, match="no annotations to measure against"):
-        collected.evaluate(results)
+        measured(content, results)
 
 
-def test_bad_input(tmp_path: Path) -> None:
-    content, results = small_case([], [])
+def test_bad_input() -> None:
+    content, _ = small_case([], [])
     with pytest.raises(
         ValueError, match="backend='fast' is not known; choose one of faster_coco_eval, pycocotools"
     ):
-        evaluator(content, "fast")
-    with pytest.raises(ValueError, match="image id 9 is not in the annotation file"):
-        evaluator(content).evaluate([results[0]._replace(image_id=9)])
-    with pytest.raises(ValueError, match="image id 9 is not in the annotation file"):
-        evaluator(content).evaluate(results, image_ids=[1, 9])
-    missing, broken, other = tmp_path / "missing.json", tmp_path / "broken.json", tmp_path / "other.json"
-    broken.write_text("{")
-    other.write_text("[]")
-    for path, message in ((missing, "no such"), (broken, "not JSON"), (other, '"images" and "categories"')):
-        with pytest.raises(ValueError, match=f"{path.name}.*{message}"):
-            CocoEvaluator(path, [], [])
-
-
-def test_annotations_from_a_file(tmp_path: Path) -> None:
-    content, results = small_case([(1, 1, 5, 5, 10, 1)], [(1, 1, 5, 5, 10, 1)])
-    path = tmp_path / "instances.json"
-    path.write_text(json.dumps(content))
-    assert CocoEvaluator(path, [1, 2], ["one", "two"]).evaluate(results).box.all == 1.0
+        CocoAveragePrecision(read_content(content), backend="fast")
+    with pytest.raises(ValueError, match=r"image id 9 is not in .*instances.json: it is of another set"):
+        CocoAveragePrecision(read_content(content)).update([9], [found_by([0.9, 0.8], [0.9, 0.8])])

@@ -67,7 +67,7 @@ def test_metrics_files(tmp_path: Path) -> None:
 
 
 def test_results_are_coco_results(tmp_path: Path) -> None:
-    write_results([ROW, ROW, ROW._replace(image_id=8)], tmp_path)
+    write_results([ROW, ROW._replace(image_id=8)], tmp_path)
     boxes = json.loads((tmp_path / "bbox_detections.json").read_text())
     assert boxes == [
         {"image_id": i, "category_id": 44, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.75} for i in (7, 8)

@@ -67,7 +67,7 @@ def test_overfit_is_measured_on_the_images_that_are_learned(
 
     def look(module: YolactModule) -> None:
         data = module.trainer.datamodule  # type: ignore[attr-defined]
-        seen.update(augment=data.augment, annotations=data.val_annotations, images=data.val_size)
+        seen.update(augment=data.augment, annotations=data.val_annotations.path, images=data.val_size)
 
     monkeypatch.setattr(YolactModule, "on_train_start", look)
     run_task(tmp_path, "debug=overfit", "dataset.max_images=4", *given)

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from itertools import zip_longest
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,22 @@ from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
 
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.evaluation.coco_ap import CocoEvaluator
-from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
-from yolact_pl.evaluation.report import format_class_table, format_table, write_metrics, write_results
+from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
+from yolact_pl.evaluation.confusion_matrix import ConfusionMatrix
+from yolact_pl.evaluation.metrics import CocoMetrics
+from yolact_pl.evaluation.report import (
+    format_class_table,
+    format_table,
+    write_confusion_matrix,
+    write_metrics,
+    write_results,
+)
 from yolact_pl.inference.drawing.draw import draw_detections, draw_targets
 from yolact_pl.inference.drawing.gallery import gallery, side_by_side
 from yolact_pl.results.detections import Detections
-from yolact_pl.results.encoding import ImageResults
 from yolact_pl.structures import Batch, ImageInfo
 
 _log = logging.getLogger(__name__)
@@ -29,14 +36,17 @@ MIN_SHOWN_SCORE = 0.3
 
 
 class CocoEvaluation(Callback):
-    """Measures what `validation_step` returns against the data module's annotation file.
+    """Measures what `validation_step` returns against the data module's annotations.
 
-    Every rank encodes its own images; rank 0 counts all of them, each image once, and tells the others. Logs
-    `val/mask_AP`, `val/box_AP` and their parts, prints the table, and writes the report into the folder.
+    Every rank encodes its own images; rank 0 measures all of them, each image once, and sends the result to
+    the others. Logs `val/mask_AP`, `val/box_AP` and their parts, prints the table, and writes the report.
+    Undefined numbers are not logged. Where only a part of the set is validated and shows no object, AP is
+    logged as 0, since callbacks that monitor it need a number.
 
     Args:
-        folder: of the pictures and the report (`metrics.json`, `per_class.csv`, results in COCO's format).
-        backend: who counts, see `CocoEvaluator`.
+        folder: of the pictures and the report (`metrics.json`, `per_class.csv`, `confusion_matrix.csv`,
+            results in COCO's format).
+        backend: the library that counts, see `CocoAveragePrecision`.
         num_pictures: how many images are drawn, ground truth beside prediction; the first ones.
     """
 
@@ -47,26 +57,24 @@ class CocoEvaluation(Callback):
         self.backend = backend
         self.num_pictures = num_pictures
         self.metrics: CocoMetrics | None = None
-        self._evaluator: CocoEvaluator | None = None
+        """Of the last validation; None without ground truth."""
+        self._ap: CocoAveragePrecision | None = None
+        self._confusion: ConfusionMatrix | None = None
         self._pictures: list[NDArray[np.uint8]] = []
 
     @property
     def mask_ap(self) -> float | None:
-        """Of the last validation, 0..1; None without ground truth, and on other ranks than 0."""
-        return None if self.metrics is None else self.metrics.mask.all
+        """Of the last validation, 0..1; None where it is undefined."""
+        return None if self.metrics is None or math.isnan(self.metrics.mask.all) else self.metrics.mask.all
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        data = _data(trainer)
-        if self._evaluator is None:
-            self._evaluator = CocoEvaluator(
-                data.val_annotations,
-                data.category_ids,
-                data.classes,
-                backend=self.backend,
-                image_ids=data.val_image_ids,
-                rows=data.val_rows,
-            )
-        self._evaluator.reset()
+        if self._ap is None or self._confusion is None:
+            known = _data(trainer).val_annotations
+            # Not synchronised by `compute`: the rows of all ranks are written, too.
+            self._ap = CocoAveragePrecision(known, backend=self.backend, sync_on_compute=False)
+            self._confusion = ConfusionMatrix(known)
+        self._ap.reset()
+        self._confusion.reset()
         self._pictures = []
 
     def on_validation_batch_end(
@@ -78,41 +86,46 @@ class CocoEvaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        assert self._evaluator is not None
-        images, targets = batch
-        for image, target, detections in zip(images, targets, outputs["detections"], strict=True):
-            self._evaluator.add(target["image_id"], detections)
-            if trainer.is_global_zero and len(self._pictures) < self.num_pictures:
-                pixels = _original(image, target)
-                self._pictures.append(_picture(pixels, detections, _data(trainer), target["image_id"]))
+        assert self._ap is not None
+        assert self._confusion is not None
+        images, infos = batch
+        detections = outputs["detections"]
+        image_ids = [info["image_id"] for info in infos]
+        self._ap.update(image_ids, detections)
+        self._confusion.update(image_ids, detections)
+        if trainer.is_global_zero:
+            missing = self.num_pictures - len(self._pictures)
+            for image, info, found in islice(zip(images, infos, detections, strict=True), missing):
+                pixels = _original(image, info)
+                self._pictures.append(_picture(pixels, found, _data(trainer), info["image_id"]))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self._evaluator is not None
-        rows = _gather(self._evaluator.rows, trainer)
-        numbers: list[dict[str, float]] = [{}]
-        if trainer.is_global_zero:
-            numbers = [self._report(rows, trainer)]
-        if trainer.world_size > 1:
-            torch.distributed.broadcast_object_list(numbers, src=0)
-        pl_module.log_dict(numbers[0], batch_size=1, sync_dist=True)
-
-    def _report(self, rows: list[ImageResults], trainer: Trainer) -> dict[str, float]:
-        """Count, print, write; rank 0 only."""
-        assert self._evaluator is not None
+        assert self._ap is not None
+        assert self._confusion is not None
         self._show_pictures(trainer)
-        write_results(rows, self.folder)
-        if not self._evaluator.has_ground_truth:
-            _log.info("no ground truth: only results were written to %s", self.folder)
-            return {}
-        # On the images that were looked at: fewer than the file's with max_images or limit_val_batches.
-        self.metrics = self._evaluator.evaluate(rows, image_ids=[row.image_id for row in rows])
-        write_metrics(self.metrics, self.folder)
-        _log.info("%s", format_table(self.metrics))
-        if math.isnan(self.metrics.mask.all):
-            _log.warning("no object is on the %d images, so that AP says nothing", self.metrics.num_images)
+        self._ap.sync()
+        if trainer.is_global_zero:
+            write_results(self._ap.rows, self.folder)
+        if not self._ap.annotations.has_ground_truth:
+            rank_zero_only(_log.info)("no ground truth: only results were written to %s", self.folder)
+            return
+        metrics: CocoMetrics = self._ap.compute()
+        self.metrics = metrics
+        self._report(metrics, self._confusion.compute(), trainer)
+        if _data(trainer).num_val_objects:
+            numbers = {"val/box_AP": 0.0, "val/mask_AP": 0.0} | metrics.scalars("val/")
+            pl_module.log_dict(numbers, batch_size=1, sync_dist=True)
+
+    @rank_zero_only
+    def _report(self, metrics: CocoMetrics, confusion: Tensor, trainer: Trainer) -> None:
+        """Print and write."""
+        write_metrics(metrics, self.folder)
+        write_confusion_matrix(confusion, _data(trainer).classes, self.folder)
+        _log.info("%s", format_table(metrics))
+        if math.isnan(metrics.mask.all):
+            _log.warning("no object is on the %d images, so that AP says nothing", metrics.num_images)
         if trainer.state.fn == "validate":
-            _log.info("%s", format_class_table(self.metrics))
-        return {**_named("box", self.metrics.box), **_named("mask", self.metrics.mask)}
+            _log.info("%s", format_class_table(metrics))
 
     @rank_zero_only
     def _show_pictures(self, trainer: Trainer) -> None:
@@ -142,28 +155,8 @@ def _data(trainer: Trainer) -> CocoDataModule:
     return data
 
 
-def _named(kind: str, precision: AveragePrecision) -> dict[str, float]:
-    return {
-        f"val/{kind}_AP": precision.all,
-        f"val/{kind}_AP50": precision.at_iou[50],
-        f"val/{kind}_AP75": precision.at_iou[75],
-        f"val/{kind}_AP_S": precision.small,
-        f"val/{kind}_AP_M": precision.medium,
-        f"val/{kind}_AP_L": precision.large,
-    }
-
-
 def _picture(
     image: NDArray[np.uint8], detections: Detections, data: CocoDataModule, image_id: int
 ) -> NDArray[np.uint8]:
     prediction = draw_detections(image, detections[detections.scores >= MIN_SHOWN_SCORE], data.classes)
     return side_by_side(draw_targets(image, data.val_target(image_id), data.classes), prediction)
-
-
-def _gather(rows: list[ImageResults], trainer: Trainer) -> list[ImageResults]:
-    """On rank 0 the rows of all ranks, in the order of the data set: `ShareSampler` dealt it out in turn."""
-    if trainer.world_size == 1:
-        return rows
-    shares: list[Any] = [[] for _ in range(trainer.world_size)]
-    torch.distributed.gather_object(rows, shares if trainer.is_global_zero else None, dst=0)
-    return [row for turn in zip_longest(*shares) for row in turn if row is not None]

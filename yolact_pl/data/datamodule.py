@@ -12,7 +12,7 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.accelerators.cpu import CPUAccelerator
 from pytorch_lightning.accelerators.mps import MPSAccelerator
 
-from yolact_pl.data.annotations.annotations import DataError
+from yolact_pl.data.annotations.annotations import Annotations, DataError
 from yolact_pl.data.augmentation.transforms import Augmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker
@@ -154,20 +154,18 @@ class CocoDataModule(LightningDataModule):
         return len(self._val_set()) if self.has_validation else 0
 
     @property
-    def val_annotations(self) -> Path:
-        """The annotation file that validation counts against."""
-        return self.sources.annotations("val").path
+    def val_annotations(self) -> Annotations:
+        """The annotations that validation measures against."""
+        return self.sources.annotations("val")
 
     @property
-    def val_image_ids(self) -> list[int]:
-        """The images of that file that are validated with."""
+    def num_val_objects(self) -> int:
+        """Objects of the validation images, crowd regions not counted."""
+        if not self.has_validation:
+            return 0
         dataset = self._val_set()
-        return dataset.annotations.image_ids[dataset.indices].tolist()
-
-    @property
-    def val_rows(self) -> list[int]:
-        """Where in that file's list of annotations those are that can be used."""
-        return np.sort(self.sources.annotations("val").file_rows).tolist()
+        known = dataset.annotations
+        return int((~known.iscrowd & np.isin(known.image_indices, dataset.indices)).sum())
 
     def val_target(self, image_id: int) -> Target:
         """What is known of a validation image, in its own pixels with masks at full size."""

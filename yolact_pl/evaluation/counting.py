@@ -1,4 +1,4 @@
-"""COCO's matching and counting, left to either of two libraries."""
+"""COCO's matching and counting by either of two libraries."""
 
 import contextlib
 import io
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from faster_coco_eval import COCO as FasterCOCO
 from faster_coco_eval import COCOeval_faster
+from faster_coco_eval.core import mask as faster_mask_api
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from yolact_pl.evaluation.ground_truth import Annotations, mask_api
+from yolact_pl.evaluation.ground_truth import CocoObjects
 from yolact_pl.results.encoding import ImageResults
 
 logger = logging.getLogger(__name__)
@@ -21,26 +22,23 @@ logger = logging.getLogger(__name__)
 BACKENDS = ("faster_coco_eval", "pycocotools")
 MAX_DETECTIONS = 100
 
-Objects = list[dict[str, Any]]
-"""COCO annotations or results as the libraries take them."""
-
 
 def count_matches(
     kind: str,
-    truth: Objects,
-    found: Objects,
+    truth: CocoObjects,
+    found: CocoObjects,
     *,
-    images: list[Annotations],
+    images: CocoObjects,
     category_ids: Sequence[int],
     backend: str,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall at all thresholds, with up to 100 detections an image.
+    """Precision and recall at all thresholds, with up to 100 detections per image and class.
 
     Args:
         kind: "bbox" or "segm".
         truth: annotations, copied since the libraries write into them.
         found: results, likewise theirs afterwards.
-        images: the entries of the annotation file to count on; objects of other images are left out.
+        images: "id", "height" and "width" of each image to count on; results on others are left out.
         category_ids: the id of each label.
         backend: one of `BACKENDS`.
 
@@ -48,8 +46,7 @@ def count_matches(
         Precision [10 IoUs, 101 recalls, C, 4 areas] and recall [10 IoUs, C, 4 areas]; -1 where a class has no
         objects.
     """
-    wanted = {image["id"] for image in images}
-    truth = [dict(obj) for obj in truth if obj["image_id"] in wanted]
+    truth = [dict(obj) for obj in truth]
     categories = [{"id": category} for category in category_ids]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints; the other one logs
         sides = []
@@ -59,7 +56,7 @@ def count_matches(
             side.createIndex()
             sides.append(side)
         evaluation: Any = _evaluation(sides[0], sides[1], kind, backend)
-        evaluation.params.imgIds = sorted(wanted)
+        evaluation.params.imgIds = sorted(image["id"] for image in images)
         evaluation.params.maxDets = [MAX_DETECTIONS]
         evaluation.evaluate()
         evaluation.accumulate()
@@ -74,7 +71,7 @@ def _evaluation(truth: Any, found: Any, kind: Any, backend: str) -> Any:
     return COCOeval(truth, found, kind)
 
 
-def box_objects(results: Iterable[ImageResults]) -> Objects:
+def box_objects(results: Iterable[ImageResults]) -> CocoObjects:
     """Results with boxes, as the libraries index them."""
     rows = [row for image in results for row in image.box_rows()]
     return [
@@ -83,12 +80,13 @@ def box_objects(results: Iterable[ImageResults]) -> Objects:
     ]
 
 
-def mask_objects(results: Iterable[ImageResults]) -> Objects:
+def mask_objects(results: Iterable[ImageResults]) -> CocoObjects:
     """Results with masks, as the libraries index them."""
     objects = []
     for image in results:
         rows = list(image.mask_rows())
-        areas = mask_api.area([row["segmentation"] for row in rows]).tolist() if rows else []
+        # pycocotools' own area fails on more than 255 masks.
+        areas = faster_mask_api.area([row["segmentation"] for row in rows]).tolist() if rows else []
         for row, box, area in zip(rows, image.boxes, areas, strict=True):
             objects.append(row | {"id": len(objects) + 1, "iscrowd": 0, "area": area, "bbox": box})
     return objects

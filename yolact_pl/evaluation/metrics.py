@@ -1,8 +1,8 @@
-"""The numbers of COCO's average precision."""
+"""COCO's average precision as values."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 IOU_PERCENT = tuple(range(50, 100, 5))
 
 
-@dataclass(frozen=True)
-class ClassPrecision:
+class ClassPrecision(NamedTuple):
     """Average precision of one class, 0..1; nan if the evaluated images have no object of it."""
 
     name: str
@@ -19,8 +18,7 @@ class ClassPrecision:
     ap50: float
 
 
-@dataclass(frozen=True)
-class AveragePrecision:
+class AveragePrecision(NamedTuple):
     """COCO's numbers for boxes or for masks, 0..1; nan where there is no object to find."""
 
     all: float
@@ -32,17 +30,32 @@ class AveragePrecision:
     medium: float
     large: float
     recall: float
-    """Average recall with up to 100 detections an image."""
+    """Average recall with up to 100 detections per image."""
     per_class: tuple[ClassPrecision, ...]
 
 
-@dataclass(frozen=True)
-class CocoMetrics:
+class CocoMetrics(NamedTuple):
     """Average precision of boxes and of masks, and the number of images that it was measured on."""
 
     box: AveragePrecision
     mask: AveragePrecision
     num_images: int
+
+    def scalars(self, prefix: str = "") -> dict[str, float]:
+        """The main numbers as `box_AP`, `mask_AP50`, ..., for a logger; those that are nan are left out."""
+        numbers = {
+            f"{prefix}{kind}_AP{suffix}": value
+            for kind, ap in (("box", self.box), ("mask", self.mask))
+            for suffix, value in (
+                ("", ap.all),
+                ("50", ap.at_iou[50]),
+                ("75", ap.at_iou[75]),
+                ("_S", ap.small),
+                ("_M", ap.medium),
+                ("_L", ap.large),
+            )
+        }
+        return {name: value for name, value in numbers.items() if not math.isnan(value)}
 
 
 def summarize(

@@ -3,12 +3,13 @@
 import csv
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from torch import Tensor
+
 from yolact_pl.atomic_file import atomic_file
-from yolact_pl.evaluation.coco_ap import unique_images
 from yolact_pl.evaluation.metrics import IOU_PERCENT, AveragePrecision, CocoMetrics
 from yolact_pl.results.encoding import ImageResults
 from yolact_pl.text_table import text_table
@@ -59,13 +60,29 @@ def write_metrics(metrics: CocoMetrics, folder: Path) -> None:
             writer.writerow([box.name, *("" if math.isnan(x) else f"{x:.6f}" for x in numbers)])
 
 
+def write_confusion_matrix(matrix: Tensor, class_names: Sequence[str], folder: Path) -> None:
+    """Write `confusion_matrix.csv`: one row per true class, one column per predicted class.
+
+    Args:
+        matrix: [C + 1, C + 1] counts; the last row and column stand for background.
+        class_names: C names.
+        folder: where to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [*class_names, "background"]
+    with atomic_file(folder / "confusion_matrix.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["truth", *names])
+        writer.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
+
+
 def write_results(rows: Iterable[ImageResults], folder: Path) -> None:
     """Write `bbox_detections.json` and `mask_detections.json`, COCO results that a test server takes.
 
-    Both are written one detection at a time; an image that occurs twice is written once.
+    Both are written one detection at a time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    images = unique_images(rows)
+    images = list(rows)
     with atomic_file(folder / "bbox_detections.json") as file:
         _write_list(file, (row for image in images for row in image.box_rows()))
     with atomic_file(folder / "mask_detections.json") as file:

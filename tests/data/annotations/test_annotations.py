@@ -82,7 +82,7 @@ def test_columns_are_sorted_by_image_and_labels_by_category_id(tmp_path: Path) -
     assert known.boxes.tolist() == [[1, 2, 4, 6], [2, 1, 6, 5], [2, 1, 6, 5]]
     assert known.area.tolist() == [7.5, 16, 16]
     types = (known.ids.dtype, known.labels.dtype, known.boxes.dtype, known.iscrowd.dtype, known.area.dtype)
-    assert types == (np.int64, np.int64, np.float32, bool, np.float32)
+    assert types == (np.int64, np.int64, np.float32, bool, np.float64)
     assert known.has_ground_truth
     assert known.summary is None
 

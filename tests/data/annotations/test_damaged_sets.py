@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.evaluation.coco_ap import CocoEvaluator
+from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.results.detections import Detections
 
 Write = Callable[..., tuple[Path, Path]]
@@ -128,18 +128,18 @@ def start(path: Path, folder: Path) -> None:
         for target in targets:
             assert target["boxes"].isfinite().all()
             assert (target["labels"] < data.num_classes).all()
-    evaluator = CocoEvaluator(
-        data.val_annotations,
-        data.category_ids,
-        data.classes,
-        image_ids=data.val_image_ids,
-        rows=data.val_rows,
-    )
-    for image_id in data.val_image_ids:
-        evaluator.add(image_id, found_in(data, image_id))
-    if evaluator.has_ground_truth:
-        metrics = evaluator.evaluate()
+    known = data.val_annotations
+    ap = CocoAveragePrecision(known)
+    for _, infos in data.val_dataloader():
+        image_ids = [info["image_id"] for info in infos]
+        ap.update(image_ids, [found_in(data, image_id) for image_id in image_ids])
+    if known.has_ground_truth:
+        metrics = ap.compute()
         assert metrics.num_images == data.val_size
+        if data.num_val_objects and all(known.mask(j).any() for j in range(known.num_annotations)):
+            # What is trained on is what is measured against.
+            assert metrics.mask.all == pytest.approx(1)
+            assert metrics.box.at_iou[50] == pytest.approx(1)
 
 
 def found_in(data: CocoDataModule, image_id: int) -> Detections:

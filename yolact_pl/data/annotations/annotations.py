@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 _INT64 = {"low": -(2**63), "high": 2**63 - 1}
 MAX_AREA = 1e12
 """Square pixels of an object that are believed."""
+MAX_OVERHANG = 1.0
+"""Pixels that a box may reach out of its image, by rounding, and still be measured against as it is."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,18 +56,19 @@ class Annotations:
 
     ids: np.ndarray
     """[N] int64, the file's annotation ids."""
-    file_rows: np.ndarray
-    """[N] int64: where each object is in the file's list."""
     image_indices: np.ndarray
     """[N] int64: i of each object."""
     labels: np.ndarray
     """[N] int64, 0-based."""
     boxes: np.ndarray
     """[N, 4] float32 xyxy in pixels, clipped to the image."""
+    coco_boxes: np.ndarray
+    """[N, 4] float64 (x, y, width, height) in pixels, to measure boxes against: as in the file, but clipped
+    to the image where they reach out of it by more than `MAX_OVERHANG`."""
     iscrowd: np.ndarray
     """[N] bool."""
     area: np.ndarray
-    """[N] float32, square pixels, as the file says or else counted from the mask."""
+    """[N] float64, square pixels: the file's, or that of the mask where the file has none."""
     outlines: Outlines
     """The polygons and run-length codes of all objects."""
 
@@ -134,15 +137,15 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
     table.rows = [table.rows[k] for k in order]
     image_indices = image_indices[order]
     sizes = np.stack((image_columns["heights"], image_columns["widths"]), 1)[image_indices]
-    boxes, drops = _read_boxes(table, sizes)
-    columns = {
+    boxes, coco_boxes, drops = _read_boxes(table, sizes)
+    columns: dict[str, Any] = {
         "ids": table.whole_numbers("id", **_INT64),
-        "file_rows": order,
         "image_indices": image_indices,
         "labels": _look_up(table, "category_id", np.array(category_ids), '"categories"'),
         "boxes": boxes,
+        "coco_boxes": coco_boxes,
         "iscrowd": table.flags("iscrowd"),
-        "area": table.numbers("area", np.nan, low=0, high=MAX_AREA).astype(np.float32),
+        "area": table.numbers("area", np.nan, low=0, high=MAX_AREA),
     }
     outlines, dropped_rings = read_segmentations(table, sizes, drops)
     kept = drops.kept
@@ -217,16 +220,20 @@ def _look_up(table: Table, key: str, known: np.ndarray, listed: str) -> np.ndarr
     return found
 
 
-def _read_boxes(table: Table, sizes: np.ndarray) -> tuple[np.ndarray, Drops]:
-    """Boxes [N, 4] float32 xyxy, clipped to images [N, 2] of (height, width), and which are empty."""
-    boxes = table.boxes("bbox")
+def _read_boxes(table: Table, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, Drops]:
+    """`boxes` and `coco_boxes` of `Annotations`, and which are empty; sizes [N, 2] are (height, width)."""
+    given = table.boxes("bbox")
     drops = Drops(len(table))
-    drops.add(np.any(boxes[:, 2:] <= 0, axis=1), Reason.ZERO_SIZE)
+    drops.add(np.any(given[:, 2:] <= 0, axis=1), Reason.ZERO_SIZE)
+    corners = given.copy()
     with np.errstate(over="ignore"):  # an infinite end is clipped as well
-        boxes[:, 2:] += boxes[:, :2]
-    clipped = np.clip(boxes, 0, np.tile(sizes[:, ::-1], 2)).astype(np.float32)
-    drops.add(np.any(clipped[:, 2:] <= clipped[:, :2], axis=1), Reason.OUTSIDE)
-    return clipped, drops
+        corners[:, 2:] += given[:, :2]
+    clipped = np.clip(corners, 0, np.tile(sizes[:, ::-1], 2))
+    boxes = clipped.astype(np.float32)
+    drops.add(np.any(boxes[:, 2:] <= boxes[:, :2], axis=1), Reason.OUTSIDE)
+    sticks_out = (np.abs(corners - clipped) > MAX_OVERHANG).any(axis=1)
+    clipped[:, 2:] -= clipped[:, :2]
+    return boxes, np.where(sticks_out[:, None], clipped, given), drops
 
 
 def _check_files(path: Path, names: list[str], folder: Path) -> None:
