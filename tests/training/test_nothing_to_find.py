@@ -44,10 +44,36 @@ def test_run_without_validation_images_leaves_its_last_state(
     assert f"last checkpoint: {path}" in caplog.text
 
 
-@pytest.mark.parametrize("found", [True, False])
-def test_is_said(found: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("annotated", [True, False])
+def test_validation_without_objects_loses_nothing(
+    annotated: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The validation file has objects of other classes only, or just lists images."""
     caplog.set_level(logging.INFO)
-    own = OWN + write_set(tmp_path / "train.json", 1) + write_set(tmp_path / "val.json", 1 if found else 2)
-    run(compose_config(own, tmp_path / "run"))
-    said = "no object is on the 4 images, so that AP says nothing" in caplog.text
-    assert said == (not found)
+    own = OWN + write_set(tmp_path / "train.json", 1) + write_set(tmp_path / "val.json", 2)
+    if not annotated:
+        content = json.loads((tmp_path / "val.json").read_text())
+        del content["annotations"]
+        (tmp_path / "val.json").write_text(json.dumps(content))
+    assert run(compose_config(own, tmp_path / "run")) is None
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert "AP" not in (tmp_path / "run" / "csv" / "metrics.csv").read_text()
+    assert ("no object is on the 4 images, so that AP says nothing" in caplog.text) == annotated
+    with pytest.raises(ValueError, match="needs a validation set with objects"):
+        run(compose_config([*own, "callbacks=early_stopping"], tmp_path / "stopping"))
+
+
+def test_ap_of_validated_images_without_objects_is_0(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Callbacks need a number where a part of the images is validated that shows no object of the set."""
+    caplog.set_level(logging.INFO)
+    own = OWN + write_set(tmp_path / "train.json", 1) + write_set(tmp_path / "val.json", 1)
+    content = json.loads((tmp_path / "val.json").read_text())
+    content["annotations"] = content["annotations"][-1:]
+    (tmp_path / "val.json").write_text(json.dumps(content))
+    assert run(compose_config([*own, "trainer.limit_val_batches=1"], tmp_path / "run")) == 0
+    assert "no object is on the 2 images" in caplog.text
+    names = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert len(names) == 2
+    assert "last.ckpt" in names

@@ -69,11 +69,14 @@ def run(cfg: DictConfig) -> float | None:
     )
     if (is_bad := running_trial()) is not None:
         callbacks["pruning"] = EndBadTrial(is_bad)
-    if not data.has_validation:
+    if data.num_val_objects == 0:  # nothing to measure, so no AP to monitor
         if "early_stopping" in callbacks:
-            raise ValueError("callbacks=early_stopping needs a validation set, and none is given")
-        for needless in ("evaluation", "best"):
-            callbacks.pop(needless, None)
+            raise ValueError(
+                "callbacks=early_stopping needs a validation set with objects, and there is none"
+            )
+        callbacks.pop("best", None)
+        if not data.has_validation:
+            callbacks.pop("evaluation", None)
     schedule: Schedule = build(cfg.schedule)
     trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
     scaled = schedule.scaled(total_batch_size(data, trainer)).starting_at(step_to_start_at(cfg))
