@@ -130,6 +130,22 @@ def test_validation_over_an_odd_number_of_images_is_the_same(
         assert two == one, name
 
 
+def test_fewer_validation_images_than_processes(tmp_path: Path) -> None:
+    """In training and in task=eval; the image that both processes look at counts once."""
+    options = ["dataset.num_val=1", f"data_dir={tmp_path}", "trainer.devices=2", "schedule.max_steps=2"]
+    end = run_py(tmp_path / "fit", *options, "trainer.val_check_interval=2")
+    assert end.code == 0, end.output
+    checkpoint = tmp_path / "fit" / "checkpoints" / "last.ckpt"
+    end = run_py(tmp_path / "eval", "task=eval", f"checkpoint={checkpoint}", *options)
+    assert end.code == 0, end.output
+    truth = json.loads((tmp_path / "shapes" / "annotations" / "instances_val.json").read_text())
+    for name in ("fit", "eval"):
+        assert json.loads((tmp_path / name / "metrics.json").read_text())["images"] == 1
+        table = (tmp_path / name / "confusion_matrix.csv").read_text().splitlines()[1:-1]
+        counts = [int(cell) for line in table for cell in line.split(",")[1:]]
+        assert sum(counts) == len(truth["annotations"])
+
+
 NAN_ON_THE_SECOND = """
 calls = []
 

@@ -78,10 +78,14 @@ class TrainSampler(Sampler[SampleKey]):
 
 
 class ShareSampler(Sampler[int]):
-    """Every `world_size`-th image in order, none twice: the shares of the processes differ by one at most."""
+    """Every `world_size`-th image in order, none twice: the shares of the processes differ by one at most.
+
+    With fewer images than processes, the processes left over repeat one image each: Lightning skips the
+    validation of a process without images, for which the others would wait.
+    """
 
     def __init__(self, num_images: int, *, rank: int = 0, world_size: int = 1) -> None:
-        self._share = range(rank, num_images, world_size)
+        self._share = range(rank % num_images, num_images, world_size)
 
     def __len__(self) -> int:
         return len(self._share)
