@@ -1,7 +1,9 @@
 """Runs of the real tasks, made small."""
 
+import json
 from pathlib import Path
 
+import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
@@ -41,3 +43,11 @@ def compose_config(overrides: list[str], output: Path) -> DictConfig:
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
+
+
+def assert_same_ap(evaluated: Path, trained: Path) -> None:
+    """The numbers of task=eval are those of the validation in training to 1e-6."""
+    one, other = (json.loads((folder / "metrics.json").read_text()) for folder in (evaluated, trained))
+    assert one["images"] == other["images"]
+    for kind in ("box", "mask"):
+        assert one[kind] == pytest.approx(other[kind], abs=1e-6)

@@ -54,9 +54,10 @@ def test_class_table_is_ranked_and_has_only_classes_with_objects() -> None:
 
 
 def test_metrics_files(tmp_path: Path) -> None:
-    write_metrics(METRICS, tmp_path / "new" / "folder")
+    write_metrics(METRICS, tmp_path / "new" / "folder", {"precision": "float32"})
     numbers = json.loads((tmp_path / "new" / "folder" / "metrics.json").read_text())
     assert numbers["images"] == 3
+    assert numbers["precision"] == "float32"
     assert list(numbers["mask"]) == ["all", *map(str, IOU_PERCENT), "S", "M", "L", "AR"]
     assert numbers["mask"]["all"] == 0.4
     assert numbers["box"]["S"] is None

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+import yolact_pl
+from tests.tiny_run import assert_same_ap
 
 Run = Callable[..., Any]
 
@@ -52,15 +56,61 @@ def test_checkpoints_hold_tensors_and_primitives_only(first_run: Path) -> None:
     assert description["network"]["backbone"]["weights"] is None
 
 
-def test_eval_repeats_the_validation_of_training(first_run: Path, run_task: Run, tmp_path: Path) -> None:
-    """The same code and the same weights give the same numbers."""
+def test_eval_repeats_the_validation_of_training(
+    first_run: Path, run_task: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The predictor in float32 finds what the network of the training finds."""
+    caplog.set_level(logging.INFO)
     run_task(tmp_path, "task=eval", f"checkpoint={first_run / 'checkpoints' / 'last.ckpt'}")
-    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(
-        (first_run / "metrics.json").read_text()
-    )
-    for name in ("bbox_detections.json", "mask_detections.json"):
-        assert json.loads((tmp_path / name).read_text()) == json.loads((first_run / name).read_text())
+    assert_same_ap(tmp_path, first_run)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    conditions = {"engine": "torch", "precision": "float32", "device": "cpu"}
+    assert {name: metrics[name] for name in conditions} == conditions
+    assert "engine torch, precision float32, device cpu" in caplog.text
+    trained, measured = (json.loads((p / "mask_detections.json").read_text()) for p in (first_run, tmp_path))
+    assert [row["score"] for row in measured] == pytest.approx([row["score"] for row in trained], abs=1e-5)
     assert len((tmp_path / "per_class.csv").read_text().splitlines()) > 2
+
+
+@pytest.mark.parametrize("option", ["half=true", "tile=40", "model.postprocess.nms=exact"])
+def test_eval_measures_what_the_predictor_finds(
+    option: str, first_run: Path, run_task: Run, data_dir: Path, tmp_path: Path
+) -> None:
+    checkpoint = first_run / "checkpoints" / "last.ckpt"
+    run_task(tmp_path, "task=eval", f"checkpoint={checkpoint}", option, "dataset.batch_size=5")
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["precision"] == ("bfloat16" if option == "half=true" else "float32")
+    assert metrics.get("tile") == (40 if option == "tile=40" else None)
+    truth = json.loads((data_dir / "shapes" / "annotations" / "instances_val.json").read_text())
+    files = [data_dir / "shapes" / "val" / entry["file_name"] for entry in truth["images"]]
+    model = yolact_pl.load(checkpoint, device="cpu", half=option == "half=true", min_score=0, top_k=None)
+    if option == "tile=40":
+        expected = [model.tiled(file, tile=40) for file in files]
+    else:
+        expected = model(files, nms="exact" if option.endswith("exact") else "fast")
+    rows = [
+        row
+        for entry, found in zip(truth["images"], expected, strict=True)
+        for row in found.to_coco(entry["id"])
+    ]
+    got = json.loads((tmp_path / "mask_detections.json").read_text())
+    assert len(got) > 10
+    assert [row["segmentation"] for row in got] == [row["segmentation"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("device=cuda:7", ": torch finds no such"),
+        ("tile=0", ": expected the side"),
+        ("tile=large", " overlap=0.2: expected a whole number"),
+    ],
+)
+def test_eval_refuses_missing_devices_and_wrong_tiles(
+    option: str, message: str, first_run: Path, run_task: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=option + message):
+        run_task(tmp_path, "task=eval", f"checkpoint={first_run / 'checkpoints' / 'last.ckpt'}", option)
 
 
 def test_predict_writes_a_picture_for_each_image_and_a_json(

@@ -2,13 +2,13 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -40,6 +40,8 @@ class CocoEvaluation(Callback):
 
     Every rank encodes its own images; rank 0 measures all of them, each image once, and sends the result to
     the others. Logs `val/mask_AP`, `val/box_AP` and their parts, prints the table, and writes the report.
+    What the module says in an attribute `conditions`, such as {"precision": "float32"}, heads the report.
+
     Undefined numbers are not logged. Where only a part of the set is validated and shows no object, AP is
     logged as 0, since callbacks that monitor it need a number.
 
@@ -111,16 +113,20 @@ class CocoEvaluation(Callback):
             return
         metrics: CocoMetrics = self._ap.compute()
         self.metrics = metrics
-        self._report(metrics, self._confusion.compute(), trainer)
+        self._report(metrics, self._confusion.compute(), trainer, getattr(pl_module, "conditions", {}))
         if _data(trainer).num_val_objects:
             numbers = {"val/box_AP": 0.0, "val/mask_AP": 0.0} | metrics.scalars("val/")
             pl_module.log_dict(numbers, batch_size=1, sync_dist=True)
 
     @rank_zero_only
-    def _report(self, metrics: CocoMetrics, confusion: Tensor, trainer: Trainer) -> None:
+    def _report(
+        self, metrics: CocoMetrics, confusion: Tensor, trainer: Trainer, conditions: Mapping[str, Any]
+    ) -> None:
         """Print and write."""
-        write_metrics(metrics, self.folder)
+        write_metrics(metrics, self.folder, conditions)
         write_confusion_matrix(confusion, _data(trainer).classes, self.folder)
+        if conditions:
+            _log.info("%s\n", ", ".join(f"{name} {value}" for name, value in conditions.items()))
         _log.info("%s", format_table(metrics))
         if math.isnan(metrics.mask.all):
             _log.warning("no object is on the %d images, so that AP says nothing", metrics.num_images)
@@ -139,8 +145,10 @@ class CocoEvaluation(Callback):
                 logger.experiment.add_image("validation", picture, trainer.global_step, dataformats="HWC")
 
 
-def _original(image: torch.Tensor, info: ImageInfo) -> NDArray[np.uint8]:
-    """The image of an input [3, H, W] at its own size, [height, width, 3]."""
+def _original(image: Tensor | NDArray[np.uint8], info: ImageInfo) -> NDArray[np.uint8]:
+    """The image at its own size, [height, width, 3]: as decoded, or of an input [3, H, W]."""
+    if isinstance(image, np.ndarray):
+        return image
     height, width = info["size"]
     pixels = image.permute(1, 2, 0).byte().cpu().numpy()
     if "placement" in info:

@@ -11,11 +11,12 @@ import torch
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.accelerators.cpu import CPUAccelerator
 from pytorch_lightning.accelerators.mps import MPSAccelerator
+from torch.utils.data import DataLoader
 
 from yolact_pl.data.annotations.annotations import Annotations, DataError
 from yolact_pl.data.augmentation.transforms import Augmentation
-from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
-from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker
+from yolact_pl.data.dataset import DecodedDataset, EvaluationDataset, TrainDataset
+from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker, unzip
 from yolact_pl.data.sampler import ShareSampler, TrainSampler
 from yolact_pl.data.sources import Sources
 from yolact_pl.images.placement import STRETCH, Resize
@@ -103,6 +104,8 @@ class CocoDataModule(LightningDataModule):
             classes=classes,
             seed=seed,
         )
+        self.decode_only = False
+        """Validation batches hold images as decoded, uint8, for a predictor that resizes them itself."""
         self._train: TrainDataset | None = None
 
     def check(self, stage: str) -> None:
@@ -182,13 +185,17 @@ class CocoDataModule(LightningDataModule):
         options["collate_fn"] = partial(pack, fill=self.augment.fill)
         return TrainLoader(dataset, sampler=sampler, drop_last=True, persistent_workers=keep, **options)
 
-    def val_dataloader(self) -> ImageLoader | list[ImageLoader]:
-        """Batches of resized images, float32; no loader without a validation set."""
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """Batches of resized images, float32, or with `decode_only` as they are; none without validation."""
         if not self.has_validation:
             return []
         rank, world_size = self._rank()
-        sampler = ShareSampler(self.val_size, rank=rank, world_size=world_size)
-        return ImageLoader(self._val_set(), sampler=sampler, **self._loader_options())
+        options = self._loader_options()
+        options["sampler"] = ShareSampler(self.val_size, rank=rank, world_size=world_size)
+        if self.decode_only:
+            decoded = DecodedDataset(**self._val_arguments())
+            return DataLoader(decoded, **options | {"collate_fn": unzip, "pin_memory": False})
+        return ImageLoader(self._val_set(), **options)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Images only: the loss wants the targets on the CPU, and takes from there what a GPU needs."""
@@ -219,13 +226,16 @@ class CocoDataModule(LightningDataModule):
         return self._train
 
     def _val_set(self) -> EvaluationDataset:
-        return EvaluationDataset(
-            self.sources.annotations("val"),
-            self.sources.folder("val"),
-            image_size=self.image_size,
-            resize=self.resize,
-            indices=self.sources.images("val")[: self.max_images],
-        )
+        return EvaluationDataset(**self._val_arguments())
+
+    def _val_arguments(self) -> dict[str, Any]:
+        return {
+            "annotations": self.sources.annotations("val"),
+            "folder": self.sources.folder("val"),
+            "image_size": self.image_size,
+            "resize": self.resize,
+            "indices": self.sources.images("val")[: self.max_images],
+        }
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

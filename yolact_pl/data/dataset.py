@@ -30,7 +30,7 @@ Key = TypeVar("Key")
 Info = TypeVar("Info", bound=ImageInfo)
 
 
-class ImageDataset(Dataset[tuple[Tensor, Info]], Generic[Key, Info]):
+class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]):
     """What training and evaluation share: where images come from.
 
     Args:
@@ -58,7 +58,7 @@ class ImageDataset(Dataset[tuple[Tensor, Info]], Generic[Key, Info]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Info]:
+    def __getitem__(self, key: Key) -> tuple[Tensor | np.ndarray, Info]:
         raise NotImplementedError
 
     def read(self, index: int, *, reduction: int = 1) -> np.ndarray:
@@ -186,6 +186,15 @@ class EvaluationDataset(ImageDataset[int, ImageInfo]):
             image_id=image_id,
             size=known.size(index),
         )
+
+
+class DecodedDataset(ImageDataset[int, ImageInfo]):
+    """Images as a predictor takes them, uint8 [H, W, 3] RGB of their own size."""
+
+    def __getitem__(self, key: int) -> tuple[np.ndarray, ImageInfo]:
+        index = int(self.indices[key])
+        known = self.annotations
+        return self.read(index), ImageInfo(image_id=int(known.image_ids[index]), size=known.size(index))
 
 
 def to_planes(pixels: np.ndarray) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -79,6 +80,12 @@ def pack(samples: Sequence[tuple[Tensor, ImageInfo]], fill: tuple[int, int, int]
         counts=[len(info["labels"]) for info in infos] if names else [],
         objects={name: _concatenate([info[name] for info in infos]) for name in names},
     )
+
+
+def unzip(samples: Sequence[tuple[np.ndarray, ImageInfo]]) -> tuple[list[np.ndarray], list[ImageInfo]]:
+    """Collate samples of `DecodedDataset`: the images stay as they are, each of its own size."""
+    images, infos = zip(*samples, strict=True)
+    return list(images), list(infos)
 
 
 def _largest(tensors: Sequence[Tensor]) -> tuple[int, int]:

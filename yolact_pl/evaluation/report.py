@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,20 +37,27 @@ def format_class_table(metrics: CocoMetrics) -> str:
     return text_table([["class", "box", "box .50", "mask", "mask .50"], *rows])
 
 
-def metrics_as_dict(metrics: CocoMetrics) -> dict[str, Any]:
-    """Numbers 0..1 under the table's names, None where there is no object to find."""
+def metrics_as_dict(metrics: CocoMetrics, conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions, and numbers 0..1 under the table's names, None where there is no object to find."""
     return {
+        **conditions,
         "images": metrics.num_images,
         "box": _precision_as_dict(metrics.box),
         "mask": _precision_as_dict(metrics.mask),
     }
 
 
-def write_metrics(metrics: CocoMetrics, folder: Path) -> None:
-    """Write `metrics.json` and `per_class.csv` (numbers 0..1) into a folder."""
+def write_metrics(metrics: CocoMetrics, folder: Path, conditions: Mapping[str, Any]) -> None:
+    """Write `metrics.json` and `per_class.csv` (numbers 0..1) into a folder.
+
+    Args:
+        metrics: the numbers.
+        folder: where to.
+        conditions: what was measured, such as {"precision": "float32"}, for `metrics.json`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / "metrics.json") as file:
-        json.dump(metrics_as_dict(metrics), file, indent=2)
+        json.dump(metrics_as_dict(metrics, conditions), file, indent=2)
         file.write("\n")
     with atomic_file(folder / "per_class.csv") as file:
         writer = csv.writer(file, lineterminator="\n")

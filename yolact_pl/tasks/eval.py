@@ -1,46 +1,121 @@
 """task=eval"""
 
+import functools
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from omegaconf import DictConfig
+from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.coco_evaluation import CocoEvaluation
-from yolact_pl.config.build import build, describe
+from yolact_pl.config.build import build, image_size, resize_mode
 from yolact_pl.config.missing_data import check_data
+from yolact_pl.config.switches import check_switches
 from yolact_pl.config.trained import load_trained
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.module import YolactModule
+from yolact_pl.inference.engines.torch_engine import resolve_device, torch_predictor
+from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.tiling.tiles import tile_overlap
+from yolact_pl.results.detections import Detections
+from yolact_pl.structures import ImageInfo
 from yolact_pl.training.trainer import build_callbacks, build_trainer
 
 _log = logging.getLogger(__name__)
 
 
-def run(cfg: DictConfig) -> float | None:
-    """Measure a checkpoint on the validation set; gives its mask AP (0..1), None without truth.
+class MeasuredPredictor(LightningModule):
+    """A predictor as Lightning validates it.
 
-    Writes `metrics.json`, `per_class.csv`, `bbox_detections.json` and `mask_detections.json` to the output.
+    Args:
+        build_predictor: called with `device=` by each process.
+        tile: side of the tiles in pixels; None: whole images.
+        overlap: the part of a tile that it shares with the next one.
+    """
+
+    def __init__(
+        self, build_predictor: Callable[..., Predictor], *, tile: int | None, overlap: float
+    ) -> None:
+        super().__init__()
+        self.build_predictor = build_predictor
+        self.tile = tile
+        self.overlap = overlap
+        self.predictor: Predictor | None = None
+
+    def setup(self, stage: str) -> None:
+        self.predictor = self.build_predictor(device=self.trainer.strategy.root_device)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What is measured, for the report."""
+        assert self.predictor is not None
+        engine = self.predictor.engine
+        tiles = {} if self.tile is None else {"tile": self.tile, "overlap": self.overlap}
+        return {"engine": engine.name, "precision": engine.precision, "device": engine.device, **tiles}
+
+    def validation_step(
+        self, batch: tuple[list[NDArray[np.uint8]], list[ImageInfo]], batch_idx: int
+    ) -> dict[str, list[Detections]]:
+        assert self.predictor is not None
+        images, _ = batch
+        if self.tile is None:
+            return {"detections": self.predictor(images)}
+        tiled = [self.predictor.tiled(image, tile=self.tile, overlap=self.overlap) for image in images]
+        return {"detections": tiled}
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Measure a checkpoint on the validation set, as prediction uses it; returns mask AP (0..1) or None.
+
+    Writes `metrics.json`, `per_class.csv`, `confusion_matrix.csv`, `bbox_detections.json` and
+    `mask_detections.json` to the output.
 
     Raises:
-        ValueError: checkpoint or data that can't be used.
+        ValueError: checkpoint, data or options that can't be used.
     """
+    check_switches(cfg, "half")
+    if cfg.tile is not None:
+        if type(cfg.tile) is not int or type(cfg.overlap) not in (int, float):
+            raise ValueError(
+                f"tile={cfg.tile} overlap={cfg.overlap}: expected pixels, and a part such as 0.2"
+            )
+        tile_overlap(cfg.tile, cfg.overlap)
+    cfg = _on_device(cfg)
     trained = load_trained(cfg)
     data: CocoDataModule = build(trained.cfg.dataset)
     check_data(data, trained.cfg, "validate")
     trained.check_classes(data.classes)
-    module = YolactModule(
-        trained.network,
-        build(trained.cfg.model.loss),
-        build(trained.cfg.model.postprocess),
-        build(trained.cfg.schedule),
-        description=describe(trained.cfg, data),
-        freeze_bn=True,
-    )
+    data.decode_only = True
     wanted = {name: node for name, node in build_callbacks(cfg).items() if name in ("evaluation", "progress")}
-    trainer = build_trainer(cfg, list(wanted.values()))
+    trainer = build_trainer(cfg, list(wanted.values()), precision="32-true")  # `half` is the predictor's own
+    build_predictor = functools.partial(
+        torch_predictor,
+        trained.network,
+        build(trained.cfg.model.postprocess),
+        class_names=trained.class_names,
+        image_size=image_size(trained.cfg),
+        resize=resize_mode(trained.cfg),
+        half=cfg.half,
+    )
+    module = MeasuredPredictor(build_predictor, tile=cfg.tile, overlap=cfg.overlap)
     trainer.validate(module, datamodule=data, verbose=False)
     evaluation = wanted["evaluation"]
     assert isinstance(evaluation, CocoEvaluation)
     rank_zero_only(_log.info)("checkpoint %s\nresults in %s", trained.path, Path(cfg.output))
     return evaluation.mask_ap
+
+
+def _on_device(cfg: DictConfig) -> DictConfig:
+    """The config with the trainer on the device that is asked for."""
+    if cfg.device == "auto":
+        return cfg
+    device = resolve_device(cfg.device)
+    cfg = cfg.copy()
+    cfg.trainer.accelerator = {"cuda": "gpu"}.get(device.type, device.type)
+    if device.index is not None:
+        cfg.trainer.devices = [device.index]
+    return cfg
