@@ -3,23 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, zip_longest
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import torch.distributed
 from torch import nn
 from torchmetrics import Metric
 
 from yolact_pl.data.annotations.annotations import Annotations
-
-
-class ImageRow(Protocol):
-    """Plain Python that can be pickled."""
-
-    @property
-    def image_id(self) -> int: ...
-
-
-Row = TypeVar("Row", bound=ImageRow)
 
 
 class PerImageMetric(Metric):
@@ -38,6 +28,7 @@ class PerImageMetric(Metric):
     full_state_update = False
     is_differentiable = False
     rows: list[Any]
+    """Plain Python, with an `image_id` each."""
 
     def __init__(self, annotations: Annotations, **options: Any) -> None:
         super().__init__(**options)
@@ -74,6 +65,9 @@ class PerImageMetric(Metric):
     def _apply(self, fn: Callable[..., Any], exclude_state: Sequence[str] = ()) -> nn.Module:
         return super()._apply(fn, exclude_state=[*exclude_state, "rows"])  # no tensors: nothing to move
 
+    def _copy_state_dict(self) -> dict[str, Any]:
+        return {"rows": list(self.rows)}  # rows are never changed: torchmetrics would copy them deeply
+
     def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
         """All rows on the first process, where `ShareSampler` dealt them out in the order of the data set."""
         group = process_group or self.process_group
@@ -84,9 +78,9 @@ class PerImageMetric(Metric):
         self.rows = unique_images(row for row in chain(*zip_longest(*shares)) if row is not None)
 
 
-def unique_images(rows: Iterable[Row]) -> list[Row]:
-    """The first row of each image."""
-    first: dict[int, Row] = {}
+def unique_images(rows: Iterable[Any]) -> list[Any]:
+    """The first row of each `image_id`."""
+    first: dict[int, Any] = {}
     for row in rows:
         first.setdefault(row.image_id, row)
     return list(first.values())
