@@ -100,7 +100,7 @@ def test_low_scores_and_repeated_images_do_not_count() -> None:
 
 
 def test_file(tmp_path: Any) -> None:
-    write_confusion_matrix(torch.tensor([[3, 1], [2, 0]]), ["cat"], tmp_path / "new")
+    write_confusion_matrix(np.array([[3, 1], [2, 0]]), ["cat"], tmp_path / "new")
     lines = (tmp_path / "new" / "confusion_matrix.csv").read_text().splitlines()
     assert lines == ["truth,cat,background", "cat,3,1", "background,2,0"]
 

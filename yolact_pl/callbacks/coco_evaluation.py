@@ -124,7 +124,7 @@ class CocoEvaluation(Callback):
     ) -> None:
         """Print and write."""
         write_metrics(metrics, self.folder, conditions)
-        write_confusion_matrix(confusion, _data(trainer).classes, self.folder)
+        write_confusion_matrix(confusion.numpy(), _data(trainer).classes, self.folder)
         if conditions:
             _log.info("%s\n", ", ".join(f"{name} {value}" for name, value in conditions.items()))
         _log.info("%s", format_table(metrics))

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from yolact_pl.atomic_file import atomic_file
 from yolact_pl.evaluation.metrics import IOU_PERCENT, AveragePrecision, CocoMetrics
@@ -67,7 +68,7 @@ def write_metrics(metrics: CocoMetrics, folder: Path, conditions: Mapping[str, A
             writer.writerow([box.name, *("" if math.isnan(x) else f"{x:.6f}" for x in numbers)])
 
 
-def write_confusion_matrix(matrix: Tensor, class_names: Sequence[str], folder: Path) -> None:
+def write_confusion_matrix(matrix: NDArray[np.int64], class_names: Sequence[str], folder: Path) -> None:
     """Write `confusion_matrix.csv`: one row per true class, one column per predicted class.
 
     Args:
