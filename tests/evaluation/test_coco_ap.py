@@ -197,7 +197,7 @@ def assert_reference(metrics: CocoMetrics, content: dict[str, Any], results: lis
                 assert one.ap == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(cells, cells, st.floats(0, 0.99))
 def test_equals_pycocotools_on_the_raw_file(objects: Cells, found: Cells, shift: float) -> None:
     """Whatever the backend, also where objects are at the border of a size class or stick out a little."""

@@ -80,7 +80,7 @@ def slow_matrix(objects: Boxes, found: Boxes) -> np.ndarray:
     return matrix
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(boxes, boxes)
 def test_equals_a_slow_loop(objects: Boxes, found: Boxes) -> None:
     scores = [0.9 - 0.1 * n for n in range(len(found))]  # from the seventh on they would be too low

@@ -61,7 +61,7 @@ def content(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.lists(annotations, max_size=4))
 def test_pixels_trained_on_are_pixels_measured_against(rows: list[dict[str, Any]]) -> None:
     try:

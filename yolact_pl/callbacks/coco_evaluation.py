@@ -1,4 +1,4 @@
-"""COCO average precision of each validation, its files, and pictures of ground truth beside prediction."""
+"""COCO AP, confusion matrix, result files and pictures of each validation."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ from yolact_pl.evaluation.report import (
 from yolact_pl.inference.drawing.draw import draw_detections, draw_targets
 from yolact_pl.inference.drawing.gallery import gallery, side_by_side
 from yolact_pl.results.detections import Detections
-from yolact_pl.structures import Batch, ImageInfo
+from yolact_pl.structures import ImageInfo
 
 _log = logging.getLogger(__name__)
 MIN_SHOWN_SCORE = 0.3
@@ -74,7 +74,7 @@ class CocoEvaluation(Callback):
             known = _data(trainer).val_annotations
             # Not synchronised by `compute`: the rows of all ranks are written, too.
             self._ap = CocoAveragePrecision(known, backend=self.backend, sync_on_compute=False)
-            self._confusion = ConfusionMatrix(known)
+            self._confusion = ConfusionMatrix(known, score_threshold=MIN_SHOWN_SCORE)
         self._ap.reset()
         self._confusion.reset()
         self._pictures = []
@@ -84,7 +84,7 @@ class CocoEvaluation(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Any,
-        batch: Batch,
+        batch: tuple[Any, list[ImageInfo]],
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -166,5 +166,5 @@ def _data(trainer: Trainer) -> CocoDataModule:
 def _picture(
     image: NDArray[np.uint8], detections: Detections, data: CocoDataModule, image_id: int
 ) -> NDArray[np.uint8]:
-    prediction = draw_detections(image, detections[detections.scores >= MIN_SHOWN_SCORE], data.classes)
+    prediction = draw_detections(image, detections[detections.scores > MIN_SHOWN_SCORE], data.classes)
     return side_by_side(draw_targets(image, data.val_target(image_id), data.classes), prediction)
