@@ -4,6 +4,7 @@ import pytest
 from tests.results.same import assert_same
 from yolact_pl.images.placement import Placement
 from yolact_pl.results.detections import Detections
+from yolact_pl.results.image_detections import ImageDetections
 from yolact_pl.results.input_detections import InputDetections
 from yolact_pl.results.masks import SoftMasks
 
@@ -63,7 +64,11 @@ def test_memory_does_not_grow_with_the_image_until_masks_are_asked_for() -> None
     assert isinstance(kept, SoftMasks)
     assert sum(patch.nbytes for patch in kept.patches) <= found.masks.nbytes
     assert all(patch.base is None for patch in kept.patches)  # the maps of the batch are free
-    assert found.in_image((3000, 4000)).mask(7).shape == (3000, 4000)
+    result = ImageDetections(found.in_image((300, 400)), ["thing"] * 100, range(100))
+    result.draw(np.zeros((300, 400, 3), dtype=np.uint8))
+    assert len(result.to_coco()) == len(result.to_polygons()) == len(result.areas) == 100
+    assert result.mask(7).shape == (300, 400)
+    assert "masks" not in vars(result.detections)  # nobody has asked for all of them
 
 
 def test_any_numbers_make_a_result() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.inference.test_predictor import random_images, small_predictor
 from yolact_pl.images.image_file import read_image
+from yolact_pl.inference import image_reader
 from yolact_pl.inference.drawing.draw import draw_detections
 from yolact_pl.inference.writing.outputs import write_picture
 from yolact_pl.tasks import predict
@@ -164,7 +165,7 @@ def test_prototypes_of_a_batch_are_of_their_own_image(run: Any, photos: Path) ->
 
 def test_large_images_go_through_alone(run: Any, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 40x50 = 2000, 30x60, 64x64 = 4096 and 50x31 pixels, where 2500 count as one image more."""
-    monkeypatch.setattr(predict, "USUAL_PIXELS", 2500)
+    monkeypatch.setattr(image_reader, "USUAL_PIXELS", 2500)
     batches: list[int] = []
     original = predict._detect
 

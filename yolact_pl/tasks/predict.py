@@ -18,9 +18,9 @@ from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.cli.stop_signals import stop_signals
 from yolact_pl.config.build import build, image_size, resize_mode
 from yolact_pl.config.trained import load_trained
-from yolact_pl.images.image_file import ImageError, read_image
 from yolact_pl.inference.drawing.gallery import gallery, thumbnail
 from yolact_pl.inference.engines.torch_engine import torch_predictor
+from yolact_pl.inference.image_reader import readable_images, weight
 from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
 from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
@@ -36,10 +36,8 @@ from yolact_pl.results.detections import Detections
 
 _log = logging.getLogger(__name__)
 GALLERY_PICTURES = 24
-READERS = WRITERS = 2
+WRITERS = 2
 NAMED_AT_THE_END = 3
-USUAL_PIXELS = 16_000_000
-"""Larger images count for several in batches and queues: each of their masks has as many pixels as they."""
 
 Image = NDArray[np.uint8]
 Detect = Callable[[Sequence[Image]], list[Detections]]
@@ -93,10 +91,11 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
         screen = open_screen("yolact") if cfg.show else None
         bar = stack.enter_context(progress_bar(len(files), "image"))
-        images = itertools.takewhile(lambda image: not received, _readable(files, stems, skipped))
-        found = _detect_batches(images, _detect(cfg, predictor), cfg.batch_size)
+        images = itertools.takewhile(lambda image: not received, readable_images(files, skipped))
+        stem_of = dict(zip(files, stems, strict=True))
+        found = _detect_batches(images, stem_of, _detect(cfg, predictor), cfg.batch_size)
         writing = map_ahead(
-            writer, found, threads=WRITERS, ahead=2 * WRITERS, weigh=lambda one: _weight(one.image)
+            writer, found, threads=WRITERS, ahead=2 * WRITERS, weigh=lambda one: weight(one.image)
         )
         for written in writing:
             if results is not None:
@@ -167,38 +166,13 @@ def _predict_video(cfg: DictConfig, predictor: Predictor) -> None:
             )
 
 
-def _readable(
-    files: Sequence[Path], stems: Sequence[str], skipped: list[Path]
-) -> Iterator[tuple[Path, str, Image]]:
-    """Files with their pixels, read ahead in threads; what can't be read is told and added to `skipped`."""
-    read = map_ahead(_read, files, threads=READERS, ahead=2 * READERS)
-    for file, stem, image in zip(files, stems, read, strict=True):
-        if isinstance(image, ImageError):
-            _log.warning("left out: %s", image)
-            skipped.append(file)
-        else:
-            yield file, stem, image
-
-
-def _weight(image: Image) -> int:
-    """For how many images of usual size it counts."""
-    return 1 + image.shape[0] * image.shape[1] // USUAL_PIXELS
-
-
-def _read(file: Path) -> Image | ImageError:
-    try:
-        return read_image(file)
-    except ImageError as error:
-        return error
-
-
 def _detect_batches(
-    images: Iterable[tuple[Path, str, Image]], detect: Detect, batch_size: int
+    images: Iterable[tuple[Path, Image]], stem_of: dict[Path, str], detect: Detect, batch_size: int
 ) -> Iterator[Found]:
-    for batch in batched(images, batch_size, weigh=lambda one: _weight(one[2])):
-        found = detect([image for _, _, image in batch])
-        for (file, stem, image), detections in zip(batch, found, strict=True):
-            yield Found(file, stem, image, detections)
+    for batch in batched(images, batch_size, weigh=lambda one: weight(one[1])):
+        found = detect([image for _, image in batch])
+        for (file, image), detections in zip(batch, found, strict=True):
+            yield Found(file, stem_of[file], image, detections)
 
 
 def _predictor(cfg: DictConfig) -> Predictor:

@@ -15,8 +15,8 @@ Predict = Callable[[Sequence[NDArray[np.uint8]]], list[Detections]]
 
 MAX_OVERLAP = 0.9
 LARGEST_WHOLE = 1536
-"""Longer side in pixels up to which the whole picture is given to the predictor as it is: the network
-shrinks it further anyway, but its masks take memory at the size that was given."""
+"""Longer side in pixels up to which the whole image is given to the predictor as it is; larger ones are
+averaged down to it first, since the resize to the network's input is not antialiased."""
 CANDIDATES_PER_DETECTION = 4
 """So many times `max_detections` are held before tiles are merged: the same object comes from few tiles."""
 

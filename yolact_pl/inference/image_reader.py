@@ -1,0 +1,39 @@
+"""Image files read in threads, ahead of the network."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolact_pl.images.image_file import ImageError, read_image
+from yolact_pl.inference.parallel import map_ahead
+
+_log = logging.getLogger(__name__)
+READERS = 2
+USUAL_PIXELS = 16_000_000
+"""Larger images count for several in batches and queues, so that memory stays bounded."""
+
+
+def readable_images(files: Sequence[Path], skipped: list[Path]) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    """Files with their pixels, in order; one that can't be read is logged and added to `skipped`."""
+    read = map_ahead(_read, files, threads=READERS, ahead=2 * READERS)
+    for file, image in zip(files, read, strict=True):
+        if isinstance(image, ImageError):
+            _log.warning("left out: %s", image)
+            skipped.append(file)
+        else:
+            yield file, image
+
+
+def weight(image: NDArray[np.uint8]) -> int:
+    """For how many images of usual size it counts."""
+    return 1 + image.shape[0] * image.shape[1] // USUAL_PIXELS
+
+
+def _read(file: Path) -> NDArray[np.uint8] | ImageError:
+    try:
+        return read_image(file)
+    except ImageError as error:
+        return error
