@@ -20,7 +20,7 @@ FAR_AWAY = 1e7  # pixels: stands for infinity, finite when squared
 
 
 class Chosen(NamedTuple):
-    """What stays of one image's predictions after suppression, best first."""
+    """Predictions of one image that survive suppression, best first."""
 
     anchors: Tensor
     """[N] int64: rows of the predictions."""
@@ -33,7 +33,7 @@ class Chosen(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """What was found on one input, on the device, best first."""
+    """Detections on one input, on the device, best first."""
 
     boxes: Tensor
     """[N, 4] float32 xyxy in pixels of the input; may reach outside of it."""
@@ -134,9 +134,9 @@ class Postprocess:
         min_score: float = 0.0,
         placement: Placement | None = None,
     ) -> Chosen:
-        """The first half of a call: which anchors of one image of the batch stay; no mask is made.
+        """The first half of a call: the anchors of one image of the batch that survive; no mask is made.
 
-        Boxes that lie beside the image's place on the input do not take part.
+        Boxes outside of the image's place on the input are dropped.
         """
         anchors, scores = self.decoder.confident(predictions.class_logits[image], self.score_threshold)
         boxes = self.decoder.decode(

@@ -50,18 +50,18 @@ class Model:
     def __call__(
         self, images: "AnyImage | ImageStack", **options: Unpack[Options]
     ) -> ImageDetections | list[ImageDetections]:
-        """What is in an image, or in each image of a list, which runs through the network as one batch.
+        """Detections of one image, or of each image of a list, which is one batch for the network.
 
         Args:
             images: a path; an array uint8 [H, W, 3], channels RGB; a Pillow image of any mode; a tensor
                 [3, H, W] RGB, uint8, or floating point in 0..1; or a list of these, of any sizes.
-            options: other than those of `load`, for this call.
+            options: for this call, in place of those of `load`.
 
         Returns:
             Of one image one result, of a list a list, of an empty list an empty one.
 
         Raises:
-            ValueError: what is no image, or a file that cannot be read; a wrong option.
+            ValueError: an input that is not an image, an unreadable file, or an invalid option.
         """
         predictor = self.predictor.with_options(**options) if options else self.predictor
         if is_one_image(images):
@@ -77,18 +77,18 @@ class Model:
         batch_size: int = 4,
         **options: Unpack[Options],
     ) -> ImageDetections:
-        """What is in one large image with small objects, looked at through overlapping tiles.
+        """Detections of one large image with small objects, predicted in overlapping tiles.
 
         Args:
             image: as for a call.
             tile: side of a tile in pixels.
             overlap: part of a tile that it shares with the next one, 0 to 0.9: objects smaller than that lie
-                complete in one of them, larger ones are also looked for in the whole image.
-            batch_size: tiles that run through the network as one batch.
+                complete in one of them; larger ones are also detected in the whole image.
+            batch_size: tiles per network batch.
             options: as for a call; `top_k` is for the whole image.
 
         Raises:
-            ValueError: what is no image, or a file that cannot be read; a wrong option.
+            ValueError: an input that is not an image, an unreadable file, or an invalid option.
         """
         predictor = self.predictor.with_options(**options) if options else self.predictor
         found = predictor.tiled(
@@ -124,7 +124,7 @@ def load(
         resize: how images are placed on it, "stretch", "letterbox" or "shortest_edge", see `Resize`; None:
             as it was trained.
         half: compute in 16 bits, see `TorchEngine`; worth it on a GPU.
-        options: min_score (0.3), classes, top_k, nms, iou_threshold, see `Options`; a call may say otherwise.
+        options: min_score (0.3), classes, top_k, nms, iou_threshold, see `Options`; defaults of all calls.
 
     Raises:
         ValueError: no such file, not a checkpoint that can be used, no such device, or a wrong option.

@@ -1,4 +1,4 @@
-"""Options of a prediction, whatever engine computes it."""
+"""Options of a prediction, for any engine."""
 
 import difflib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ NAMES_SHOWN = 12
 
 
 class Options(TypedDict, total=False):
-    """What is left out stays as it was."""
+    """Options that are left out stay as they are."""
 
     min_score: float
     """Only detections with a higher score are given, 0 <= min_score < 1."""
@@ -27,7 +27,7 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Request:
-    """What an engine is asked to find."""
+    """All options of a prediction, as an engine gets them."""
 
     nms: str
     """How overlapping boxes are suppressed: "fast", "cross_class" or "exact"."""
@@ -40,10 +40,10 @@ class Request:
     top_k: int | None = None
     """Of each image at most so many, the best; None: as many as the engine keeps."""
     parts: bool = False
-    """Whether detections say what their masks were made of."""
+    """Whether detections get their `parts`."""
 
     def changed(self, options: Options, class_names: Sequence[str]) -> "Request":
-        """The request with what the options say.
+        """The request with these options.
 
         Raises:
             ValueError: no such option or class, or a number out of its range.
@@ -56,7 +56,7 @@ class Request:
 
 
 def check_options(options: Options) -> None:
-    """Whether there are such options, and the numbers are in their ranges.
+    """Check names and ranges.
 
     Raises:
         ValueError: one is not.
@@ -93,7 +93,7 @@ def labels_of(classes: Sequence[str] | str | None, class_names: Sequence[str]) -
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """A hint at what may have been meant."""
+    """The known name that is closest, or all of them, as a hint."""
     by_form = {candidate.casefold(): candidate for candidate in known}
     near = difflib.get_close_matches(str(name).casefold(), by_form, n=1)
     if near:

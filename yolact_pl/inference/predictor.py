@@ -1,4 +1,4 @@
-"""From images to detections, whatever engine computes them."""
+"""Images to detections, with any engine."""
 
 import copy
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ MAX_OF_TILES = 1000
 
 
 class Predictor:
-    """A trained network ready to look at images.
+    """A trained network that predicts on images.
 
-    Nothing is changed by a call, so several threads may share one predictor.
+    A call changes nothing, so threads may share a predictor.
 
     Args:
-        engine: computes.
+        engine: the runtime with the network.
         class_names: one for each label.
         resize: how images are placed on the network's input, as the network was trained.
         options: see `Options`.
@@ -48,7 +48,7 @@ class Predictor:
         engine.check(self.request)
 
     def with_options(self, **options: Unpack[Options]) -> "Predictor":
-        """Another predictor with the same engine that is asked for something else, see `Options`.
+        """A predictor with the same engine and other options, see `Options`.
 
         Raises:
             ValueError: a class that the network does not know, or a value out of its range.
@@ -59,20 +59,20 @@ class Predictor:
         return changed
 
     def with_parts(self) -> "Predictor":
-        """Another predictor with the same engine, whose detections say what their masks were made of."""
+        """A predictor with the same engine whose detections have their `parts`."""
         changed = copy.copy(self)
         changed.request = replace(self.request, parts=True)
         self.engine.check(changed.request)
         return changed
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """What is in each of the images, which run through the network as one batch.
+        """Detections of each image; all are one batch for the network.
 
         Args:
             images: uint8 [H, W, 3] RGB each, of any sizes.
 
         Returns:
-            For each image its detections, in its own pixels.
+            For each image its detections, in its own pixels, best first.
 
         Raises:
             ValueError: an image of another shape or type.
@@ -85,7 +85,7 @@ class Predictor:
     def tiled(
         self, image: NDArray[np.uint8], *, tile: int = 640, overlap: float = 0.2, batch_size: int = 4
     ) -> Detections:
-        """What is in a large image, looked at through overlapping tiles, see `predict_tiled`.
+        """Detections of a large image, predicted in overlapping tiles, see `predict_tiled`.
 
         Raises:
             ValueError: an image of another shape or type, or an option out of its range.
@@ -108,7 +108,7 @@ class Predictor:
         return self.resize.size
 
     def placement(self, size: tuple[int, ...]) -> Placement | None:
-        """Where an image of (height, width) lies on the input; None: stretched all over it."""
+        """Of an image of (height, width) on the input; None: stretched all over it."""
         return None if self.resize.mode == STRETCH else self.resize.place((size[0], size[1]))
 
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Any:
@@ -119,7 +119,7 @@ class Predictor:
         return self.engine.prepare(images, placements)
 
     def forward(self, inputs: Sequence[Any]) -> Any:
-        """The second step: the network's answer to what `prepare` gave, all in one batch."""
+        """The second step: the network's outputs for the results of `prepare`, all in one batch."""
         return self.engine.forward(inputs)
 
     def detect(self, outputs: Any, index: int, size: tuple[int, ...]) -> Detections:

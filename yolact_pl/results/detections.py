@@ -1,4 +1,4 @@
-"""The objects of one image as a numpy value."""
+"""Detections of one image as a numpy value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from yolact_pl.results.masks import Patch, PixelMasks, SmallMasks
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What was found in one image, in pixels of the original image, best first; N may be 0."""
+    """Detections in pixels of the original image, best first; N may be 0."""
 
     boxes: NDArray[np.float32]
     """[N, 4] xyxy."""

@@ -11,9 +11,9 @@ from yolact_pl.results.masks import Patch, SmallMasks
 
 
 class ImageResults(NamedTuple):
-    """What was found in one image, in plain Python: small, and free to be pickled and gathered.
+    """Detections of one image in plain Python types: small, and cheap to pickle and gather.
 
-    An image without detections has one too: that it was looked at must not get lost.
+    An image without detections has one too, so that it counts as predicted.
     """
 
     image_id: int

@@ -1,4 +1,4 @@
-"""What was found in one image, in the forms that other programs want."""
+"""Detections of one image in the forms that other programs need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The objects of one network input, and where they lie in the image."""
+"""Detections of one network input, and their place in the image."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from yolact_pl.results.masks import SoftMasks, crop_windows
 
 
 class InputDetections(NamedTuple):
-    """What an engine found on one input of the network, best first."""
+    """Detections on one input of the network, best first."""
 
     boxes: NDArray[np.float32]
     """[N, 4] xyxy in pixels of the input; may reach outside of it, but finite."""
@@ -23,7 +23,7 @@ class InputDetections(NamedTuple):
     labels: NDArray[np.int64]
     """[N], 0-based."""
     masks: NDArray[np.float32]
-    """[N, h, w] in 0..1 at the prototypes' resolution; what lies outside of the boxes does not matter."""
+    """[N, h, w] in 0..1 at the prototypes' resolution; values outside of the boxes are not used."""
     input_size: tuple[int, int]
     """(height, width) of the input."""
     prototypes: NDArray[np.float32] | None = None

@@ -1,4 +1,4 @@
-"""What the masks of one image were made of."""
+"""Prototypes and coefficients behind the masks of one image."""
 
 from typing import NamedTuple
 

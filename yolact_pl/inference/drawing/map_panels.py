@@ -1,4 +1,4 @@
-"""Parts of images and of maps, made into panels of one size."""
+"""Regions of images and maps as panels of one size."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Region(NamedTuple):
-    """A part of a picture, xyxy relative to its width and height."""
+    """A part of an image, xyxy relative to its width and height."""
 
     x1: float
     y1: float
@@ -22,7 +22,7 @@ class Region(NamedTuple):
     y2: float
 
     def of_part(self, part: "Region") -> "Region":
-        """The same region of a part of a picture, relative to the whole picture."""
+        """This region of a part of an image, relative to the whole image."""
         width, height = part.x2 - part.x1, part.y2 - part.y1
         return Region(
             part.x1 + self.x1 * width,
@@ -36,7 +36,7 @@ WHOLE = Region(0, 0, 1, 1)
 
 
 def part(pixels: Pixels, region: Region, size: tuple[int, int]) -> Pixels:
-    """What an image [H, W] or [H, W, 3] shows in a region, at another size."""
+    """A region of an image [H, W] or [H, W, 3], at another size."""
     height, width = pixels.shape[:2]
     x1, y1 = int(region.x1 * width), int(region.y1 * height)
     x2, y2 = max(x1 + 1, round(region.x2 * width)), max(y1 + 1, round(region.y2 * height))

@@ -1,4 +1,4 @@
-"""How the masks come about, in one picture: the prototypes, and what coefficients make of them."""
+"""Mask assembly in one picture: prototypes, and their linear combinations."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ STRONGEST = COLUMNS - 6  # the others in a row: picture, rest, sum, sigmoid, cro
 PANEL_WIDTH = 150
 MAX_ASPECT = 2.5
 ROUND_THE_BOX = 1.8
-"""How much more than the box is shown of an object, in width and height."""
+"""Width and height of the region that is shown, in boxes."""
 SMALLEST_REGION = 0.08
 """Of the image's sides."""
 DIMMED = 0.25
@@ -42,7 +42,7 @@ def prototypes_picture(
     *,
     num_detections: int = 4,
 ) -> Pixels:
-    """The picture of how YOLACT thinks (section 3.3 and figure 5).
+    """Prototypes and how detections combine them (YOLACT, section 3.3 and figure 5).
 
     Above, the image with what was found and all prototypes, each in colors from its zero to its own largest
     value. Below, a row for each of the best detections, all at its place: the image; the prototypes that

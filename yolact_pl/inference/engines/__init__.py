@@ -1,1 +1,1 @@
-"""What computes a prediction: one file per runtime, imported only when it is needed."""
+"""Inference engines: one file per runtime, imported only when it is needed."""

@@ -1,4 +1,4 @@
-"""The border between a predictor and what computes for it."""
+"""The interface between a predictor and the runtime that computes."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ class Engine(Protocol):
     """A trained network on some runtime: network inputs in, detections out.
 
     The three steps `prepare`, `forward` and `detect` may run in different threads; what they hand to each
-    other is the engine's own matter. No call changes the engine.
+    other is private to the engine. No call changes the engine.
     """
 
     @property
@@ -39,12 +39,12 @@ class Engine(Protocol):
 
     @property
     def score_threshold(self) -> float:
-        """Scores above which anchors take part if no `min_score` is asked for."""
+        """Minimum score of an anchor's best class if no `min_score` is given."""
         ...
 
     @property
     def usual(self) -> Request:
-        """What it finds unless it is asked for something else."""
+        """The request that it was built for."""
         ...
 
     @property
@@ -53,7 +53,7 @@ class Engine(Protocol):
         ...
 
     def check(self, request: Request) -> None:
-        """Raise ValueError, with what is possible, if the engine can't do what is asked."""
+        """Raise ValueError, with what is possible, for a request that the engine cannot serve."""
         ...
 
     def prepare(self, images: Sequence[NDArray[np.uint8]], placements: Sequence[Placement]) -> Any:
@@ -61,19 +61,19 @@ class Engine(Protocol):
         ...
 
     def forward(self, inputs: Sequence[Any]) -> Any:
-        """The network's answer to what `prepare` gave, all in one batch."""
+        """The network's outputs for the results of `prepare`, all in one batch."""
         ...
 
     def detect(
         self, outputs: Any, index: int, size: tuple[int, int], placement: Placement | None, request: Request
     ) -> Detections:
-        """The detections of one image of the batch, best first, in its pixels.
+        """Detections of one image of the batch, best first, in its pixels.
 
         Args:
             outputs: of `forward`.
             index: of the image in the batch.
             size: (height, width) of the image.
             placement: of the image on the input; None: stretched all over it.
-            request: what is asked for; only that is computed where possible.
+            request: options; masks are made only of what they ask for, where possible.
         """
         ...

@@ -1,4 +1,4 @@
-"""The torch engine: any checkpoint on any device that torch has. Only this file of the room imports torch."""
+"""The torch engine; the only file of this room that imports torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,16 +24,15 @@ from yolact_pl.postprocess import Chosen, Finished, Postprocess
 from yolact_pl.results.detections import Detections
 from yolact_pl.structures import Predictions
 
-UNLIMITED = 1_000_000
-"""More detections than any image has."""
+UNLIMITED = 1_000_000  # more detections than any image has
 
 
 class TorchEngine:
-    """A network and its postprocess on a device; see `Engine`.
+    """A network and its postprocess on a device, see `Engine`.
 
     Args:
         network: in float32; a copy of it predicts, see `inference_copy`, and it stays as it is.
-        postprocess: makes the choice among the network's predictions.
+        postprocess: predictions to detections.
         device: "auto", or where to run.
         half: the network computes in 16 bits, float16 on CUDA and MPS, bfloat16 on the CPU.
 
@@ -52,7 +51,8 @@ class TorchEngine:
         half: bool = False,
     ) -> None:
         self.torch_device = resolve_device(device)
-        dtype = _dtype(self.torch_device, half=half)
+        half_type = torch.bfloat16 if self.torch_device.type == "cpu" else torch.float16
+        dtype = half_type if half else torch.float32
         self.network = inference_copy(network, device=self.torch_device, dtype=dtype)
         self.postprocess = postprocess
         self.precision = str(dtype).removeprefix("torch.")
@@ -94,7 +94,7 @@ class TorchEngine:
     def choose(
         self, predictions: Predictions, index: int, placement: Placement | None, request: Request
     ) -> Chosen:
-        """The first half of `detect`: which boxes stay; masks are made of what is asked for only."""
+        """The first half of `detect`: the boxes that stay, so that masks are made of no others."""
         postprocess = self._asked(request)
         limit = request.top_k
         if limit is None:
@@ -112,12 +112,12 @@ class TorchEngine:
 
     @torch.inference_mode()
     def finish(self, predictions: Predictions, index: int, chosen: Chosen) -> Finished:
-        """The second half of `detect`, still on the device, which is not waited for."""
+        """The second half of `detect`: masks, on the device and without waiting for it."""
         with torch.autocast(self.torch_device.type, enabled=False):
             return self.postprocess.finish(predictions, index, chosen, self.network.mask_iou)
 
     def _asked(self, request: Request) -> Postprocess:
-        """The postprocess of a request; a `min_score` below the threshold lowers that one too."""
+        """The postprocess of a request; a `min_score` below the threshold lowers the threshold."""
         threshold = self.score_threshold
         return _changed(
             self.postprocess,
@@ -134,7 +134,7 @@ class TorchEngine:
 
 
 class TorchMeter(Meter):
-    """Time and memory of a device of torch; CUDA and MPS work on while Python goes ahead."""
+    """Time and memory of a torch device; CUDA and MPS compute asynchronously."""
 
     out_of_memory = (MemoryError, torch.cuda.OutOfMemoryError)
 
@@ -179,7 +179,7 @@ def torch_predictor(
     half: bool = False,
     **options: Unpack[Options],
 ) -> Predictor:
-    """A network ready to look at pictures; see `TorchEngine`, `Resize` and `Options` for the arguments."""
+    """A predictor with the torch engine; arguments as for `TorchEngine`, `Resize` and `Options`."""
     engine = TorchEngine(network, postprocess, device=device, half=half)
     return Predictor(engine, class_names=class_names, resize=Resize(resize, image_size), **options)
 
@@ -229,7 +229,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def _stored_postprocess(stored: StoredNetwork) -> Postprocess:
-    """The one that the checkpoint was measured with; released weights have the published one."""
+    """The checkpoint's own; for released weights the published one."""
     arguments = (stored.config or {}).get("model", {}).get("postprocess", {})
     arguments = {key: value for key, value in arguments.items() if key != "_target_"}
     decoder = stored.build_decoder()
@@ -240,22 +240,16 @@ def _stored_postprocess(stored: StoredNetwork) -> Postprocess:
 
 
 def _changed(postprocess: Postprocess, **changes: Any) -> Postprocess:
-    """A postprocess with other arguments; it keeps each under its name."""
+    """A copy of a postprocess with other arguments, which it keeps under their names."""
     return Postprocess(**{**vars(postprocess), **changes})
 
 
-def _dtype(device: torch.device, *, half: bool) -> torch.dtype:
-    if not half:
-        return torch.float32
-    return torch.bfloat16 if device.type == "cpu" else torch.float16
-
-
 def _numbers(values: Tensor) -> NDArray[np.float32]:
-    """On the CPU, zero where a network that went astray gives no number."""
+    """On the CPU; zero in place of nan and infinity."""
     return np.nan_to_num(values.float().cpu().numpy(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _as_batch(inputs: Sequence[Tensor]) -> Tensor:
-    """[n, 3, h, w] each as one batch, filled up at the right and the bottom to the largest of them."""
+    """Inputs [n, 3, h, w] as one batch, padded at the right and the bottom to the largest."""
     canvas = max(one.shape[2] for one in inputs), max(one.shape[3] for one in inputs)
     return torch.cat([fill_up(one, canvas) for one in inputs])

@@ -1,4 +1,4 @@
-"""How long a predictor takes, stage by stage and for several batch sizes."""
+"""Times of a predictor, by stage and by batch size."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ class StageTimes:
     """Image by image."""
 
     stages: dict[str, Spread]
-    """Of each of `STAGES`, the device waited for in between."""
+    """Of each of `STAGES`, synchronised in between."""
     end_to_end: Spread
-    """From the file to the masks, the device waited for as a prediction does."""
+    """From the file to masks at full size, synchronised as in a prediction."""
     detections: list[int]
     """Found in each image."""
 
@@ -43,12 +43,12 @@ class BatchTimes:
 
 
 def measure_stages(predictor: Predictor, images: Sequence[Read], *, warmup: int) -> StageTimes:
-    """Every image once stage by stage and once at a stretch, in turn, so that both see the same machine.
+    """Each image once stage by stage and once end to end, alternating, so that both see the same machine.
 
     Args:
         predictor: whose steps are measured.
         images: at least one.
-        warmup: images that run first and are not counted, the list begun again where it ends.
+        warmup: images that run first and are not counted; the list repeats if it is shorter.
     """
     watch = Stopwatch(predictor.engine.meter)
     times: list[list[float]] = []
@@ -70,7 +70,7 @@ def measure_stages(predictor: Predictor, images: Sequence[Read], *, warmup: int)
 def measure_batches(
     predictor: Predictor, images: Sequence[Read], batch_size: int, *, warmup: int
 ) -> BatchTimes:
-    """As many batches as have room for all images once, but at least 5; arguments as for `measure_stages`."""
+    """Times of enough batches for all images, at least 5; arguments as for `measure_stages`."""
     meter = predictor.engine.meter
     watch = Stopwatch(meter)
     pixels = itertools.cycle(images)

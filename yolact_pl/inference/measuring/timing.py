@@ -1,4 +1,4 @@
-"""Clocks that wait for the device, and what a measurement should say of the machine."""
+"""Synchronised clocks, peak memory, and a description of the machine."""
 
 import importlib.metadata
 import os
@@ -30,16 +30,16 @@ class Spread(NamedTuple):
 
 
 class Meter:
-    """What a measurement asks of the device that computes; this one is the CPU."""
+    """Synchronisation, memory and description of the device that computes; this one is the CPU."""
 
     out_of_memory: tuple[type[Exception], ...] = (MemoryError,)
     """Raised where the device's memory is not enough."""
 
     def wait(self) -> None:
-        """Return when all that the device was given is done."""
+        """Wait until the device has done all its work."""
 
     def reset_peak_memory(self) -> None:
-        """Begin to watch anew, where that can be done."""
+        """Restart the count, where that is possible."""
 
     def peak_memory(self) -> float | None:
         """MiB of the whole process since it began; None where the system does not tell."""
@@ -51,7 +51,7 @@ class Meter:
         return peak / MIB if sys.platform == "darwin" else peak / 1024  # bytes there, KiB elsewhere
 
     def describe(self) -> dict[str, str | int | None]:
-        """What a time depends on, beside the program: hardware and versions."""
+        """Hardware and versions that a time depends on."""
         return {
             "device": "cpu",
             "gpu": None,
@@ -66,7 +66,7 @@ class Meter:
 
 
 class Stopwatch:
-    """Time since the last look, with all that the device was given done.
+    """Time since the last look, with all work of the device done.
 
     Args:
         meter: of the device.
@@ -77,7 +77,7 @@ class Stopwatch:
         self.start()
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start."""
         self.meter.wait()
         self._last = time.perf_counter()
 

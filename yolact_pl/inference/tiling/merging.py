@@ -1,4 +1,4 @@
-"""One object, seen in several overlapping views of a picture, becomes one detection."""
+"""Merging of detections from overlapping views of an image: one per object."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ SAME_OBJECT = 0.5
 
 
 def rank(part: Part) -> tuple[bool, float]:
-    """What parts are sorted by: complete ones first, each kind from the best down."""
+    """Sort key of parts: complete ones first, then by descending score."""
     return part.cut, -part.score
 
 
 def merge_parts(parts: Sequence[Part], *, nms: str = "fast", iou_threshold: float = 0.5) -> list[Part]:
-    """The objects of the picture, best first.
+    """The objects of the image, best first.
 
-    A part that a view's border cuts gives way to a complete one in which most of it lies, even if their boxes
-    hardly overlap; to one of another class if that is surer, since what is cut is easily mistaken. Cut parts
-    of one class whose masks agree where both views look are joined. Then boxes are suppressed as within an
-    image, complete ones first.
+    A part that a view's border cuts is dropped if most of it lies in a complete one, even if their boxes
+    hardly overlap; in one of another class only if that has the higher score, since cut objects are easily
+    confused. Cut parts of one class whose masks agree where both views look are joined. Then boxes are
+    suppressed as within an image, complete ones first.
 
     Args:
         parts: of all views.
@@ -42,7 +42,7 @@ def merge_parts(parts: Sequence[Part], *, nms: str = "fast", iou_threshold: floa
 
 
 def _unite(parts: list[Part], *, any_class: bool) -> list[Part]:
-    """Complete parts, and what of the cut ones lies in none of them, joined; `parts` are sorted by rank."""
+    """Complete parts, and the joined cut ones that lie in none of them; `parts` are sorted by rank."""
     num_complete = sum(not part.cut for part in parts)
     root = list(range(len(parts)))  # of each part, the best of those that are joined with it
     dropped: set[int] = set()
@@ -75,12 +75,12 @@ def _touching(parts: list[Part], num_complete: int) -> list[tuple[int, int]]:
 
 
 def _lies_in(part: Part, other: Part) -> bool:
-    """Whether most of what the other view could see of a part belongs to the other one."""
+    """Whether most of a part, as far as the other view shows it, belongs to the other one."""
     return _common_area(part, other) > SAME_OBJECT * _area_within(part, other.view)
 
 
 def _agree(a: Part, b: Part) -> bool:
-    """Whether both views see the same where both look."""
+    """Whether two masks agree where both views look."""
     both = _common_area(a, b)
     either = _area_within(a, b.view) + _area_within(b, a.view) - both
     return both > SAME_OBJECT * either
@@ -95,7 +95,7 @@ def _area_within(part: Part, view: Rectangle) -> int:
 
 
 def _within(part: Part, rectangle: Rectangle) -> NDArray[np.bool_]:
-    """What of a part's mask lies in a rectangle: [0, 0] if nothing of its place does."""
+    """The part of a mask inside of a rectangle; [0, 0] if they do not overlap."""
     left, top, right, bottom = part.place
     x1, y1, x2, y2 = rectangle
     if x1 >= right or y1 >= bottom or x2 <= left or y2 <= top:

@@ -1,4 +1,4 @@
-"""What was found in one view of a large picture, small enough to keep until all views have been seen."""
+"""Detections of one view of a large image, small enough to keep until all views are done."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ MIN_CUT_MARGIN = 2.0  # pixels
 
 @dataclass(frozen=True)
 class Part:
-    """An object as one view shows it, in pixels of the whole picture."""
+    """An object as one view shows it, in pixels of the whole image."""
 
     box: Box
     score: float
@@ -30,18 +30,18 @@ class Part:
     place: Rectangle
     """Of that rectangle."""
     view: Rectangle
-    """What could be seen."""
+    """Rectangle of the image that the view shows."""
     cut: bool
-    """Whether it reaches a border of the view behind which the picture goes on."""
+    """Whether it touches a border of the view that is not a border of the image."""
 
 
 def detected_parts(detections: Detections, view: Rectangle, size: tuple[int, int]) -> list[Part]:
-    """The detections of one view as parts of the picture.
+    """The detections of one view as parts of the image.
 
     Args:
-        detections: in pixels of the image of the view, which may be reduced.
-        view: what the image shows of the picture.
-        size: (height, width) of the picture.
+        detections: in pixels of the view, which may have been reduced.
+        view: its rectangle in the large image.
+        size: (height, width) of the large image.
     """
     left, top, right, bottom = view
     shown = detections.size
@@ -60,7 +60,7 @@ def detected_parts(detections: Detections, view: Rectangle, size: tuple[int, int
 
 
 def as_detections(parts: list[Part], size: tuple[int, int]) -> Detections:
-    """Parts in the given order, as detections of a picture of (height, width)."""
+    """Parts in the given order, as detections of an image of (height, width)."""
     return Detections(
         boxes=np.array([part.box for part in parts], dtype=np.float32).reshape(-1, 4),
         scores=np.array([part.score for part in parts], dtype=np.float32),
@@ -82,7 +82,7 @@ def _is_cut(box: Box, view: Rectangle, size: tuple[int, int]) -> bool:
 
 
 def _enlarged(patch: Patch, size: tuple[int, int], new_size: tuple[int, int]) -> Patch:
-    """The mask of an image of (height, width) in the same image at another size."""
+    """A mask of an image of (height, width) at another size of that image."""
     if size == new_size or patch.pixels.size == 0:
         return patch
     corner, region = np.array([[patch.x, patch.y]]), (0, 0, *size)

@@ -1,4 +1,4 @@
-"""Large pictures seen through overlapping tiles, so that small objects stay large for the network."""
+"""Prediction in overlapping tiles of a large image, so that small objects stay large for the network."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,24 +11,24 @@ from yolact_pl.inference.tiling.parts import Box, Part, Rectangle, as_detections
 from yolact_pl.results.detections import Detections
 
 Predict = Callable[[Sequence[NDArray[np.uint8]]], list[Detections]]
-"""What a `Predictor` is: uint8 [H, W, 3] RGB images to the detections of each, in its own pixels."""
+"""Such as a `Predictor`: uint8 [H, W, 3] RGB images to the detections of each, in its own pixels."""
 
 MAX_OVERLAP = 0.9
 LARGEST_WHOLE = 1536
 """Longer side in pixels up to which the whole image is given to the predictor as it is; larger ones are
 averaged down to it first, since the resize to the network's input is not antialiased."""
 CANDIDATES_PER_DETECTION = 4
-"""So many times `max_detections` are held before tiles are merged: the same object comes from few tiles."""
+"""Times `max_detections` parts are kept until they are merged: few tiles show the same object."""
 
 
 def tile_layout(size: tuple[int, int], tile: int, overlap: float) -> list[Rectangle]:
-    """Tiles that cover a picture, row by row, each xyxy in whole pixels.
+    """Tiles that cover an image, row by row, each xyxy in whole pixels.
 
     Neighbours share `tile_overlap` pixels; the last ones of a row or column are pushed inside and share more.
-    A side of the picture that is not longer than a tile is covered by one, as long as that side.
+    A side of the image that is not longer than a tile is covered by one tile of that length.
 
     Args:
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         tile: side in pixels.
         overlap: part of a tile that it shares with the next one, 0 to 0.9.
 
@@ -69,11 +69,11 @@ def predict_tiled(
     max_detections: int = 1000,
     batch_size: int = 4,
 ) -> Detections:
-    """What is in a picture, found tile by tile and, for objects that no tile needs to hold, in the whole.
+    """Detections of an image from its tiles and, for objects that fit into no tile, from the whole image.
 
-    Of the look at the whole picture only objects larger than the overlap count: smaller ones lie complete in
-    a tile, which shows them better. An object that a tile's border cuts is not found twice: see
-    `merge_parts`. A picture not larger than a tile is predicted as it is.
+    Of the whole image only objects larger than the overlap count: smaller ones lie complete in a tile, which
+    shows them better. An object that a tile's border cuts is not detected twice: see `merge_parts`. An image
+    not larger than a tile is predicted as it is.
 
     Masks are kept as cut-outs, also those of the result.
 
@@ -84,7 +84,7 @@ def predict_tiled(
         overlap: part of a tile that it shares with the next one, 0 to 0.9.
         nms: "fast", "cross_class" or "exact": how boxes of different tiles are suppressed.
         iou_threshold: of that suppression.
-        max_detections: kept of the whole picture.
+        max_detections: kept for the whole image.
         batch_size: tiles that are predicted at once.
 
     Raises:

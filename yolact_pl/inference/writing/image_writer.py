@@ -1,4 +1,4 @@
-"""What a run writes for each of its images."""
+"""Files of each image of a run."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from yolact_pl.results.detections import Detections
 
 
 class Found(NamedTuple):
-    """An image with its detections, on its way to be written."""
+    """An image with its detections, to be written."""
 
     file: Path
     stem: str
@@ -26,12 +26,12 @@ class Found(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What is left of an image when all is written."""
+    """What is kept of an image that has been written."""
 
     result: dict[str, Any]
     """See `plain_result`."""
     picture: NDArray[np.uint8] | None
-    """The drawn picture; None if nobody wants it."""
+    """The drawn picture; None if it was not asked for."""
 
 
 class ImageWriter:

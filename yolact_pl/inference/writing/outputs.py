@@ -1,4 +1,4 @@
-"""What is written of an image: the drawn picture, a picture of its masks, a picture of each object."""
+"""Files of one image: the drawn picture, its masks, and each object cut out."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from yolact_pl.results.detections import Detections
 
 MAX_JPEG_SIDE = 65_500
 MAX_INDEX = 255
-"""Objects that one indexed picture can tell apart, beside the background."""
+"""Objects of one indexed PNG, beside the background."""
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> Path:

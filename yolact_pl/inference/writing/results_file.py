@@ -11,7 +11,7 @@ from yolact_pl.results.encoding import encode_masks
 
 
 def plain_result(file: str, detections: Detections, class_names: Sequence[str]) -> dict[str, Any]:
-    """The detections of one image in types that json knows.
+    """The detections of one image in json's types.
 
     Returns:
         `file`; `size` [height, width]; `detections`, best first, each with `label` (0-based), `name`,

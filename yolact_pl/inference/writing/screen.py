@@ -35,7 +35,7 @@ class Screen:
             wait_ms: how long to look for a key at least; None: until one is pressed.
 
         Returns:
-            Whether to go on: false after q or Esc, or when the window was closed.
+            Whether to continue: false after q or Esc, or when the window was closed.
         """
         cv2.imshow(self.title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         end = None if wait_ms is None else time.monotonic() + wait_ms / 1000

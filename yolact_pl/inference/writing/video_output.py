@@ -1,4 +1,4 @@
-"""All that is made of the frames of a video: files and a window."""
+"""Output of a video prediction: files and a window."""
 
 import json
 import time
@@ -92,7 +92,7 @@ class VideoOutput:
         return not self.screen_closed
 
     def summary(self) -> str:
-        """How many frames, how fast, and where everything is."""
+        """Number of frames, speed and files, in words."""
         rate = self.num_frames / max(self.seconds, 1e-9)
         files = [str(self.writer.path)] if self.writer is not None and self.writer.num_written else []
         files += [str(self.json_path)] if self.json is not None else []
