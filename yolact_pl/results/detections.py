@@ -45,7 +45,7 @@ class Detections:
             scores=scores,
             mask_scores=scores if mask_scores is None else np.asarray(mask_scores, dtype=np.float32),
             labels=np.asarray(labels, dtype=np.int64),
-            small_masks=PixelMasks.of(np.asarray(masks)),
+            small_masks=PixelMasks.of(np.asarray(masks, dtype=np.bool_)),
         )
 
     @property
