@@ -140,12 +140,11 @@ def _distribution(override: Override) -> "BaseDistribution":
 
     sweep: Any = override.value()
     if isinstance(sweep, IntervalSweep):
-        whole = isinstance(sweep.start, int) and isinstance(sweep.end, int)
-        return (IntDistribution if whole else FloatDistribution)(
-            sweep.start, sweep.end, log="log" in sweep.tags
-        )
+        ends: Any = (sweep.start, sweep.end)
+        kind = IntDistribution if all(isinstance(end, int) for end in ends) else FloatDistribution
+        return kind(*ends, log="log" in sweep.tags)
     if override.is_range_sweep():
-        values = list(override.sweep_iterator())
+        values: list[Any] = list(override.sweep_iterator())
         kind = IntDistribution if all(isinstance(value, int) for value in values) else FloatDistribution
         return kind(values[0], values[-1], step=sweep.step)
     return CategoricalDistribution(list(override.sweep_string_iterator()))

@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,12 @@ from tests.tiny_run import TINY, compose_config
 
 
 def pytest_configure() -> None:
-    """Shells have commands in the background ignore Ctrl+C, and so would every process that tests start."""
+    """What processes that tests start inherit.
+
+    Shells have commands in the background ignore Ctrl+C. One thread each: the workers of pytest-xdist use the
+    cores already, and a sum is then the same in every process.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, by the test files
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -114,7 +114,7 @@ def _begin(printing: Connection, target: Callable[..., object], *arguments: obje
     for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         os.environ.pop(name, None)  # what a run of the tests' own process may have left
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    os.environ.update(OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT), PATH=path)
+    os.environ.update(PYTHONPATH=str(ROOT), PATH=path)
     target(*arguments)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted([*ROOT.glob("yolact_pl/**/*.py"), *ROOT.glob("ops/**/*.py"), ROOT / "run.py"])
+BESIDE = ("ops", "hydra_plugins", "benchmarks")
+"""Rooms beside `yolact_pl`."""
+FILES = [ROOT / "run.py", *(path for room in ("yolact_pl", *BESIDE) for path in ROOT.glob(f"{room}/**/*.py"))]
 
 ALLOWED = {
     "atomic_file": set(),
@@ -37,6 +39,8 @@ ALLOWED = {
     "training": None,
     "tasks": None,
     "run": {"cli"},
+    "hydra_plugins": {"sweeps", "cli"},
+    "benchmarks": None,
 }
 TORCH_FREE = ("images/", "results/", "inference/")
 TORCH_ENGINE = "inference/engines/torch_engine.py"
@@ -51,12 +55,12 @@ LIGHTNING = (
     "training/",
     "tasks/",
 )
-HYDRA = ("cli/", "config/", "training/", "tasks/")
+HYDRA = ("cli/", "config/", "training/", "tasks/", "hydra_plugins/")
 
 
 def room(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return parts[0] if parts[0] in ("ops", "run") else parts[1]
+    return parts[1] if parts[0] == "yolact_pl" else parts[0]
 
 
 def imports(path: Path) -> list[str]:
@@ -87,7 +91,8 @@ def test_imports_keep_the_rules(path: Path) -> None:
             assert top not in ("torch", "torchvision"), f"{inside} imports {top}"
         if top in ("hydra", "omegaconf"):
             assert inside.startswith(HYDRA), f"{inside} imports {top}"
-        target = top if top in ("ops", "run") else None
+        assert top not in ("tests", "benchmarks") or top == own, f"{inside} imports {top}"
+        target = top if top in ("run", *BESIDE) else None
         if top == "yolact_pl" and "." in name:
             target = name.split(".")[1]
         allowed = ALLOWED.get(own, set())

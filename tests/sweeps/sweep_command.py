@@ -40,7 +40,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 def environment(folder: Path) -> dict[str, str]:
     """In which the sweep finds its task."""
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def sweep(folder: Path, *arguments: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":

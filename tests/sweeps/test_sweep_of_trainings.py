@@ -1,7 +1,6 @@
 """Sweeps of real trainings, each on two processes."""
 
 import csv
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +21,7 @@ def test_four_jobs_on_two_processes_each_and_one_that_fails(tmp_path: Path) -> N
         *[f"hydra.sweep.dir={tmp_path}", "hydra.launcher.parallel_jobs=2"],
     ]
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True, stdout=subprocess.PIPE,
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:

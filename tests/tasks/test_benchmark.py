@@ -84,8 +84,8 @@ def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: P
     state = {f"network.{key}": value for key, value in network.state_dict().items()}
     checkpoint = tmp_path / "some.ckpt"
     torch.save({"state_dict": state, ENTRY: describe(cfg, data)}, checkpoint)
-    plain = [override for override in TINY if not override.startswith(("experiment", "image_size"))]
-    plain = [override for override in plain if not override.startswith(("dataset", "backbone", "model"))]
+    of_checkpoint = ("experiment", "image_size", "dataset", "backbone", "+backbone", "model")
+    plain = [override for override in TINY if not override.startswith(of_checkpoint)]
     run(compose_config([*plain, *FEW, f"checkpoint={checkpoint}", "task.images=0", "half=true"], tmp_path))
     report = numbers(tmp_path)
     check_times(report)

@@ -74,7 +74,6 @@ def test_adamw_differs_by_no_more_than_rounding(data_dir: Path, run_task: Run, t
     """
     adamw = [o for o in SHORT if not o.startswith("schedule=")] + ["schedule.max_steps=8"]
     double = [*adamw, "trainer.precision=64-true", "trainer.limit_val_batches=0"]
-    torch.set_num_threads(1)
     run_task(tmp_path / "one", *double, "dataset.batch_size=4")
     two = [*double, "trainer.devices=2", "dataset.batch_size=[3,1]"]
     end = run_py(tmp_path / "two", *two, f"data_dir={data_dir}")
@@ -115,7 +114,6 @@ def test_validation_over_an_odd_number_of_images_is_the_same(
     """7 images: 4 in two batches for the first process, 3 in two for the second."""
     checkpoint = runs[0][1] / "checkpoints" / "last.ckpt"
     options = ["task=eval", f"checkpoint={checkpoint}", "dataset.num_val=7", f"data_dir={data_dir / 'seven'}"]
-    torch.set_num_threads(1)
     run_task(tmp_path / "one", *options)
     end = run_py(tmp_path / "two", *options, "trainer.devices=2")
     assert end.code == 0, end.output

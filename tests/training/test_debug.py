@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.module import YolactModule
@@ -17,7 +16,6 @@ Run = Callable[..., Any]
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How often a batch was trained on and validated with."""
-    torch.set_num_threads(1)
     counts = {"training_step": 0, "validation_step": 0}
 
     def counting(name: str) -> Callable[..., Any]:

@@ -148,9 +148,12 @@ def released_shapes_file(folder: Path) -> Path:
     return path
 
 
+PUBLISHED_WIDTH = "~backbone.width"
+
+
 def test_run_goes_on_from_a_released_file(run_task: Callable[..., Any], tmp_path: Path) -> None:
     path = released_shapes_file(tmp_path)
-    run_task(tmp_path / "run", f"init={path}", "start_step=auto", "freeze=backbone")
+    run_task(tmp_path / "run", PUBLISHED_WIDTH, f"init={path}", "start_step=auto", "freeze=backbone")
     content = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert content["global_step"] == 2  # of the four steps of the schedule two were done
     before, after = torch.load(path, weights_only=True), content["state_dict"]
@@ -167,7 +170,7 @@ def test_released_file_is_measured(run_task: Callable[..., Any], tmp_path: Path)
     path = released_shapes_file(tmp_path)
     anchors = ["model.network.anchors.reference_size=550", "model.network.anchors.scales=[24,48,96,192,384]"]
     square = ["model.network.anchors.square=true", "model.network.anchors.octaves=1"]
-    score = run_task(tmp_path / "run", "task=eval", f"checkpoint={path}", *anchors, *square)
+    score = run_task(tmp_path / "run", PUBLISHED_WIDTH, "task=eval", f"checkpoint={path}", *anchors, *square)
     assert score is not None
     assert 0 <= score < 0.5
     assert (tmp_path / "run" / "metrics.json").is_file()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.processes import run_command, run_py
 from yolact_pl.module import YolactModule
@@ -52,7 +51,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def expected(uninterrupted: Path, run_task: Run) -> Path:
     """The folder of a run that nothing stopped."""
-    torch.set_num_threads(1)
     if not uninterrupted.exists():
         run_task(uninterrupted, *EIGHT)
         assert sorted(losses(uninterrupted)) == list(range(8))

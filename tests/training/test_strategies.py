@@ -70,7 +70,6 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def one_process(one: Path, run_task: Run) -> Path:
     """The folder of the run that the others have to equal."""
-    torch.set_num_threads(1)
     if not one.exists():
         run_task(one, *SHORT)
     return one

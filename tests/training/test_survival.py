@@ -63,7 +63,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def expected(uninterrupted: Path, run_task: Run) -> dict[int, float]:
     """The losses of a run that nothing stopped."""
-    torch.set_num_threads(1)
     if not uninterrupted.exists():
         run_task(uninterrupted, *EIGHT)
         assert sorted(logged(uninterrupted)) == list(range(8))

@@ -34,11 +34,6 @@ SHORT = ["trainer.limit_val_batches=0"]
 BY_EPOCHS = ["trainer.val_check_interval=null"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def logged(folder: Path, name: str = "loss/total") -> dict[int, float]:
     with (folder / "csv" / "metrics.csv").open() as file:
         return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}

@@ -82,6 +82,7 @@ class ResNet(Backbone):
         depths: Sequence[int],
         *,
         block: Literal["bottleneck", "basic"] = "bottleneck",
+        width: int = 64,
         weights: str | Path | None = None,
         deformable: bool = False,
         deformable_interval: int = 1,
@@ -89,6 +90,8 @@ class ResNet(Backbone):
         """Args:
         depths: blocks in each of the four stages.
         block: "basic" for ResNet-18 and 34, "bottleneck" from 50 on.
+        width: channels of the stem and of the 3x3 convolutions in the first stage, doubled in each
+            later stage; the published weights have 64.
         weights: "imagenet" for torchvision's first published weights, a path for a local file with
             torchvision's names or those of the original project, None to start from random.
         deformable: deformable convolutions in C3-C5 (YOLACT++, section 6.2).
@@ -99,27 +102,26 @@ class ResNet(Backbone):
         """
         super().__init__()
         block_class = Bottleneck if block == "bottleneck" else BasicBlock
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        in_channels = 64
+        in_channels = width
         stages: list[nn.Sequential] = []
         for stage, depth in enumerate(depths):
-            width = 64 * 2**stage
             blocks: list[nn.Module] = []
             for index in range(depth):
                 blocks.append(
                     block_class(
                         in_channels,
-                        width,
+                        width * 2**stage,
                         stride=2 if stage > 0 and index == 0 else 1,
                         deformable=deformable and stage > 0 and index % deformable_interval == 0,
                     )
                 )
-                in_channels = width * block_class.expansion
+                in_channels = width * 2**stage * block_class.expansion
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.channels = tuple(64 * 2**stage * block_class.expansion for stage in (1, 2, 3))
+        self.channels = tuple(width * 2**stage * block_class.expansion for stage in (1, 2, 3))
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module.bias is None:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
