@@ -52,9 +52,10 @@ class Finished:
 
     @property
     def resume_command(self) -> str:
+        """Of `run.py` itself, without the accidents that are planted in this run."""
         match = re.search(r"go on with:\n\n +(.+)\n", self.output)
         assert match, self.output
-        return match[1]
+        return re.sub(r"(?<=python )\S+run\.py", "run.py", match[1])
 
 
 def run_py(output: Path, *overrides: str, plan: str | None = None) -> Finished:

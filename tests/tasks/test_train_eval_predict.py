@@ -1,6 +1,5 @@
 """From training to pictures, and what goes wrong on the way."""
 
-import csv
 import json
 import logging
 from collections.abc import Callable
@@ -12,17 +11,10 @@ import pytest
 import torch
 
 import yolact_pl
+from tests.csv_log import logged
 from tests.tiny_run import assert_same_ap
 
 Run = Callable[..., Any]
-
-
-def losses(folder: Path) -> dict[int, float]:
-    """Total loss by step, from the CSV logger."""
-    with (folder / "csv" / "metrics.csv").open() as file:
-        return {
-            int(row["step"]): float(row["loss/total"]) for row in csv.DictReader(file) if row["loss/total"]
-        }
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +37,7 @@ def test_training_leaves_checkpoints_metrics_and_pictures(first_run: Path) -> No
     assert (first_run / "validation.jpg").stat().st_size > 1000
     metrics = json.loads((first_run / "metrics.json").read_text())
     assert metrics["images"] == 5
-    assert sorted(losses(first_run)) == [0, 1, 2, 3]
+    assert sorted(logged(first_run)) == [0, 1, 2, 3]
 
 
 def test_checkpoints_hold_tensors_and_primitives_only(first_run: Path) -> None:
@@ -153,12 +145,12 @@ def test_resumed_run_has_the_losses_of_the_uninterrupted_one(run_task: Run, tmp_
     options = ["augment=ssd", "schedule.max_steps=9", "trainer.val_check_interval=5"]
     options += ["callbacks.periodic.every_n_train_steps=1", "callbacks.periodic.save_top_k=-1"]
     run_task(whole, *options)
-    expected = losses(whole)
+    expected = logged(whole)
     assert len(expected) == 9
     for name in ("quickstart_0_3_periodic", "quickstart_0_5", "quickstart_1_7_periodic"):
         resumed = tmp_path / name
         run_task(resumed, *options, f"resume={whole / 'checkpoints' / name}.ckpt")
-        after = losses(resumed)
+        after = logged(resumed)
         assert sorted(after) == list(range(int(name.split("_")[2]), 9))
         for step, value in after.items():
             assert value == pytest.approx(expected[step], rel=1e-6), (name, step)
@@ -166,17 +158,17 @@ def test_resumed_run_has_the_losses_of_the_uninterrupted_one(run_task: Run, tmp_
 
 def test_resume_auto_takes_the_newest_checkpoint_of_the_name(run_task: Run, tmp_path: Path) -> None:
     run_task(tmp_path / "a")
-    assert sorted(losses(tmp_path / "a")) == [0, 1, 2, 3]
+    assert sorted(logged(tmp_path / "a")) == [0, 1, 2, 3]
     run_task(tmp_path / "b", "resume=auto", "schedule.max_steps=6")
-    assert sorted(losses(tmp_path / "b")) == [4, 5]
+    assert sorted(logged(tmp_path / "b")) == [4, 5]
 
 
 def test_same_seed_same_losses_whatever_the_workers(run_task: Run, tmp_path: Path) -> None:
     run_task(tmp_path / "a", "augment=ssd")
     run_task(tmp_path / "b", "augment=ssd", "dataset.num_workers=2")
     run_task(tmp_path / "c", "augment=ssd", "seed=1")
-    assert losses(tmp_path / "a") == pytest.approx(losses(tmp_path / "b"))
-    assert losses(tmp_path / "a") != pytest.approx(losses(tmp_path / "c"))
+    assert logged(tmp_path / "a") == pytest.approx(logged(tmp_path / "b"))
+    assert logged(tmp_path / "a") != pytest.approx(logged(tmp_path / "c"))
 
 
 def test_step_with_non_finite_gradients_leaves_the_weights_alone(

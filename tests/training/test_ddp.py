@@ -1,6 +1,5 @@
 """Two processes on the CPU are one process with the same total batch."""
 
-import csv
 import json
 import re
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.csv_log import logged
 from tests.processes import Finished, run_py
 
 pytestmark = pytest.mark.slow
@@ -29,11 +29,6 @@ SHORT = [
 
 
 ONE, TWO, UNEVEN = 1, 2, 3
-
-
-def logged(folder: Path, name: str) -> dict[int, float]:
-    with (folder / "csv" / "metrics.csv").open() as file:
-        return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def test_limit(run_task: Run, tmp_path: Path, calls: dict[str, int]) -> None:
     run_task(tmp_path, "debug=limit", *given, *own, "schedule.max_steps=100")
     assert calls == {"training_step": 6, "validation_step": 2}
     assert len(list((tmp_path / "checkpoints").glob("*.ckpt"))) >= 2
-    assert (tmp_path / "csv" / "metrics.csv").exists()
+    assert (tmp_path / "csv" / "version_0" / "metrics.csv").exists()
 
 
 def test_overfit_is_measured_on_the_images_that_are_learned(

@@ -1,6 +1,5 @@
 """Runs that are stopped, and go on as if they had not been."""
 
-import csv
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.csv_log import csv_rows, logged
 from tests.processes import run_command, run_py
 from yolact_pl.module import YolactModule
 
@@ -20,23 +20,9 @@ TWELVE = ["schedule.max_steps=12", "trainer.val_check_interval=null", "trainer.c
 """Validated after the second epoch."""
 
 
-def losses(folder: Path) -> dict[int, float]:
-    with (folder / "csv" / "metrics.csv").open() as file:
-        return {
-            int(row["step"]): float(row["loss/total"]) for row in csv.DictReader(file) if row["loss/total"]
-        }
-
-
-def rows(folder: Path) -> list[tuple[str, str]]:
-    """Step and loss of each row, in order."""
-    with (folder / "csv" / "metrics.csv").open() as file:
-        return [(row["step"], row["loss/total"][:8]) for row in csv.DictReader(file)]
-
-
 def validated(folder: Path) -> list[int]:
     """The steps after which there were validations."""
-    with (folder / "csv" / "metrics.csv").open() as file:
-        return [int(row["step"]) for row in csv.DictReader(file) if row.get("val/mask_AP")]
+    return list(logged(folder, "val/mask_AP"))
 
 
 def interrupted(folder: Path) -> list[str]:
@@ -53,7 +39,7 @@ def expected(uninterrupted: Path, run_task: Run) -> Path:
     """The folder of a run that nothing stopped."""
     if not uninterrupted.exists():
         run_task(uninterrupted, *EIGHT)
-        assert sorted(losses(uninterrupted)) == list(range(8))
+        assert sorted(logged(uninterrupted)) == list(range(8))
     return uninterrupted
 
 
@@ -92,8 +78,8 @@ def test_stopped_in_a_step_or_at_the_end_of_an_epoch(
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     assert interrupted(tmp_path / "stopped") == [f"quickstart_0_{step}_interrupt.ckpt"]
     go_on(run_task, tmp_path / "on", f"quickstart_0_{step}_interrupt.ckpt", *EIGHT)
-    after = losses(tmp_path / "on")
-    assert after == pytest.approx({k: v for k, v in losses(expected).items() if k >= step}, rel=1e-6)
+    after = logged(tmp_path / "on")
+    assert after == pytest.approx({k: v for k, v in logged(expected).items() if k >= step}, rel=1e-6)
 
 
 def test_validation_is_finished_before_the_run_stops(
@@ -106,8 +92,8 @@ def test_validation_is_finished_before_the_run_stops(
     assert (tmp_path / "stopped" / "metrics.json").exists()
     assert interrupted(tmp_path / "stopped") == ["quickstart_0_4_interrupt.ckpt"]
     go_on(run_task, tmp_path / "on", "quickstart_0_4_interrupt.ckpt", *EIGHT)
-    after = losses(tmp_path / "on")
-    assert after == pytest.approx({k: v for k, v in losses(expected).items() if k >= 4}, rel=1e-6)
+    after = logged(tmp_path / "on")
+    assert after == pytest.approx({k: v for k, v in logged(expected).items() if k >= 4}, rel=1e-6)
     assert validated(tmp_path / "on") == [7]
 
 
@@ -124,8 +110,8 @@ def test_validation_that_is_due_is_made_before_the_run_stops(
     assert validated(tmp_path / "stopped") == [step - 1]
     checkpoint = tmp_path / "stopped" / "checkpoints" / f"quickstart_{epoch}_{step}_interrupt.ckpt"
     run_task(tmp_path / "stopped", *EIGHT, *options, f"resume={checkpoint}")
-    wanted = losses(tmp_path / "expected")
-    assert losses(tmp_path / "stopped") == pytest.approx(wanted, rel=1e-6)
+    wanted = logged(tmp_path / "expected")
+    assert logged(tmp_path / "stopped") == pytest.approx(wanted, rel=1e-6)
     assert validated(tmp_path / "stopped") == validated(tmp_path / "expected")
     stopped, whole = (
         {path.name for path in (tmp_path / run / "checkpoints").iterdir() if "interrupt" not in path.name}
@@ -159,9 +145,10 @@ def test_log_has_each_step_once(
     signal_at("training_step", 3)
     with pytest.raises(SystemExit):
         run_task(tmp_path, *EIGHT)
-    assert sorted(losses(tmp_path)) == [0, 1, 2]
+    assert sorted(logged(tmp_path)) == [0, 1, 2]
     run_task(tmp_path, *EIGHT, "resume=auto")
-    assert rows(tmp_path) == rows(expected)
+    assert logged(tmp_path) == pytest.approx(logged(expected), rel=1e-6)
+    assert [row["step"] for row in csv_rows(tmp_path) if "loss/total" in row] == [str(n) for n in range(8)]
 
 
 def test_validation_after_the_last_step_is_finished(
@@ -206,8 +193,8 @@ def test_ctrl_c_and_the_printed_command(data_dir: Path, expected: Path, tmp_path
     assert interrupted(tmp_path) == ["quickstart_0_3_interrupt.ckpt"]
     again = run_command(end.resume_command)
     assert again.code == 0, again.output
-    wanted = {step: loss for step, loss in losses(expected).items() if step >= 3}
-    assert {k: v for k, v in losses(tmp_path).items() if k >= 3} == pytest.approx(wanted, rel=1e-5)
+    wanted = {step: loss for step, loss in logged(expected).items() if step >= 3}
+    assert {k: v for k, v in logged(tmp_path).items() if k >= 3} == pytest.approx(wanted, rel=1e-5)
 
 
 TWO = ["trainer.devices=2", "dataset.batch_size=1"]
@@ -233,8 +220,8 @@ def test_ctrl_c_to_two_processes_in_a_validation(
     assert interrupted(tmp_path) == ["quickstart_0_4_interrupt.ckpt"]
     assert json.loads((tmp_path / "metrics.json").read_text())["images"] == 5
     run_task(tmp_path, *EIGHT, f"resume={tmp_path / 'checkpoints' / 'quickstart_0_4_interrupt.ckpt'}")
-    wanted = {step: loss for step, loss in losses(expected).items() if step >= 4}
-    assert {k: v for k, v in losses(tmp_path).items() if k >= 4} == pytest.approx(wanted, rel=1e-3)
+    wanted = {step: loss for step, loss in logged(expected).items() if step >= 4}
+    assert {k: v for k, v in logged(tmp_path).items() if k >= 4} == pytest.approx(wanted, rel=1e-3)
 
 
 @pytest.mark.slow

@@ -159,5 +159,5 @@ def test_wandb_offline_leaves_a_file_to_upload(run_task: Run, tmp_path: Path) ->
 
 def test_loggers_are_combined(tmp_path: Path) -> None:
     both = build_loggers(compose_config(["logger=[tensorboard,csv]"], tmp_path))
-    assert [type(logger).__name__ for logger in both] == ["TensorBoardLogger", "ContinuedCsvLogger"]
+    assert [type(logger).__name__ for logger in both] == ["TensorBoardLogger", "CSVLogger"]
     assert list(compose_config(["logger=all"], tmp_path).logger) == ["tensorboard", "csv", "wandb", "mlflow"]

@@ -57,7 +57,7 @@ def test_validation_without_objects_loses_nothing(
         (tmp_path / "val.json").write_text(json.dumps(content))
     assert run(compose_config(own, tmp_path / "run")) is None
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
-    assert "AP" not in (tmp_path / "run" / "csv" / "metrics.csv").read_text()
+    assert "AP" not in (tmp_path / "run" / "csv" / "version_0" / "metrics.csv").read_text()
     assert ("no object is on the 4 images, so that AP says nothing" in caplog.text) == annotated
     with pytest.raises(ValueError, match="needs a validation set with objects"):
         run(compose_config([*own, "callbacks=early_stopping"], tmp_path / "stopping"))

@@ -1,6 +1,5 @@
 """Ways to train on several devices, simulated by two processes on the CPU: all give what one gives."""
 
-import csv
 import shlex
 import sys
 from collections.abc import Callable
@@ -12,8 +11,9 @@ import torch
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from torch import nn
 
+from tests.csv_log import logged
 from tests.processes import ROOT, TINY, run_command, run_py
-from tests.tiny_run import assert_same_ap, compose_config
+from tests.tiny_run import compose_config
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.training.sync_batch_norm import SyncTrainedBatchNorm
 from yolact_pl.training.trainer import build_trainer
@@ -27,33 +27,12 @@ SHORT = [
     "schedule.lr=1e-3",
     "schedule.milestones=[3]",
     "model.freeze_bn=true",
-    "trainer.gradient_clip_val=10",
-    "callbacks.periodic.every_n_train_steps=1",
-    "callbacks.periodic.save_top_k=-1",
 ]
 TWO = ["trainer.devices=2", "dataset.batch_size=1"]
 
 
-def logged(folder: Path, name: str) -> dict[int, float]:
-    with (folder / "csv" / "metrics.csv").open() as file:
-        return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
-
-
-def weights(folder: Path, step: int | None = None) -> dict[str, torch.Tensor]:
-    name = "last.ckpt" if step is None else f"quickstart_0_{step}_periodic.ckpt"
-    return torch.load(folder / "checkpoints" / name, weights_only=True)["state_dict"]
-
-
-def momentum(folder: Path, step: int) -> list[torch.Tensor]:
-    path = folder / "checkpoints" / f"quickstart_0_{step}_periodic.ckpt"
-    (state,) = torch.load(path, weights_only=True)["optimizer_states"]
-    return [state["state"][number]["momentum_buffer"] for number in state["param_groups"][0]["params"]]
-
-
-def same_momentum(a: list[torch.Tensor], b: list[torch.Tensor]) -> None:
-    """As far as rounding lets it: another order of its numbers would be a difference of 100 percent."""
-    for one, other in zip(a, b, strict=True):
-        assert float((one - other).norm()) <= 1e-2 * float(other.norm()) + 1e-3
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
 def same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
@@ -85,59 +64,6 @@ def test_spawned_processes(one_process: Path, data_dir: Path, tmp_path: Path) ->
         assert end.output.count(line) == 1, end.output
     best = max(logged(tmp_path, "val/mask_AP").values())
     assert f"(mask AP {100 * best:.2f})" in end.output  # it comes back from the processes
-
-
-NAN_ON_THE_SECOND = """
-from yolact_pl.losses.yolact_loss import YolactLoss
-calls = []
-
-def poison(loss, predictions, targets):
-    calls.append(1)
-    if rank == 1 and len(calls) == 2:
-        predictions.prototypes.data.fill_(float("nan"))
-
-before(YolactLoss, "forward", poison)
-"""
-
-
-@pytest.mark.slow
-def test_shares_of_weights(one_process: Path, data_dir: Path, run_task: Run, tmp_path: Path) -> None:
-    """FSDP: weights, losses and norms of one process; each goes on from the other's checkpoints."""
-    fsdp = [*SHORT, *TWO, "trainer=fsdp", f"data_dir={data_dir}"]
-    end = run_py(tmp_path / "two", *fsdp, "trainer.val_check_interval=2")
-    assert end.code == 0, end.output
-    same_weights(weights(tmp_path / "two", 4), weights(one_process, 4))  # a validation came in between
-    same_momentum(momentum(tmp_path / "two", 4), momentum(one_process, 4))
-    for name in ("loss/total", "gradient_norm"):
-        expected = logged(one_process, name)
-        assert len(expected) == 4
-        assert name == "loss/total" or max(expected.values()) > 10  # what is clipped
-        assert logged(tmp_path / "two", name) == pytest.approx(expected, rel=1e-4), name
-    second = Path("checkpoints") / "quickstart_0_2_periodic.ckpt"
-    run_task(tmp_path / "one_goes_on", *SHORT, f"resume={tmp_path / 'two' / second}")
-    same_weights(weights(tmp_path / "one_goes_on"), weights(one_process))
-    same_momentum(momentum(tmp_path / "one_goes_on", 4), momentum(one_process, 4))
-
-    last = tmp_path / "two" / "checkpoints" / "quickstart_0_4_periodic.ckpt"
-    run_task(tmp_path / "eval", "task=eval", f"checkpoint={last}")
-    assert_same_ap(tmp_path / "eval", tmp_path / "two")
-
-    # A NaN of the second process in the last step: both leave it out, and the weights are those before.
-    resume = f"resume={one_process / second}"
-    end = run_py(tmp_path / "two_go_on", *fsdp, resume, plan=NAN_ON_THE_SECOND)
-    assert end.code == 0, end.output
-    assert end.output.count("gradients are not finite") == 1
-    same_weights(weights(tmp_path / "two_go_on", 4), weights(one_process, 3))
-    same_momentum(momentum(tmp_path / "two_go_on", 4), momentum(one_process, 3))
-
-
-def test_what_does_not_go_with_shares_of_weights(run_task: Run, tmp_path: Path) -> None:
-    for override, words in (
-        ("callbacks=ema", "callbacks=ema needs all weights on each device"),
-        ("trainer.precision=bf16-mixed", "does not go with trainer=fsdp"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            run_task(tmp_path, "trainer=fsdp", "trainer.devices=1", override)
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Runs to which accidents happen, and what is left of them."""
 
-import csv
 import errno
 import multiprocessing
 import os
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.csv_log import logged
 from tests.processes import Finished, run_py
 from yolact_pl.callbacks import checkpoint_file
 from yolact_pl.data import loader
@@ -29,11 +29,6 @@ EIGHT = [
 ]
 """Steps; validated after the 4th and the last, 5 to an epoch; checkpoints after 3, 4, 6 and 8."""
 TWO = ["trainer.devices=2", "dataset.batch_size=1"]
-
-
-def logged(folder: Path, name: str = "loss/total") -> dict[int, float]:
-    with (folder / "csv" / "metrics.csv").open() as file:
-        return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
 
 
 def checkpoints(folder: Path) -> list[str]:
@@ -121,7 +116,7 @@ def test_killed_while_a_checkpoint_is_written(
     for name in left:
         torch.load(tmp_path / "checkpoints" / name, weights_only=True)
     run_task(tmp_path, *EIGHT, "resume=auto")
-    warnings = [record.message for record in caplog.records if "resume=auto passes over" in record.message]
+    warnings = [record.message for record in caplog.records if "resume=auto skips" in record.message]
     assert len(warnings) == 1
     assert "quickstart_1_6_periodic.ckpt.partial was not written to its end" in warnings[0]
     assert logged(tmp_path) == pytest.approx(expected, rel=1e-5)
@@ -188,7 +183,7 @@ def test_unreadable_checkpoints_are_passed_over(
     for age, name in enumerate(["garbage", "short", "weights", "state"]):
         os.utime(folder / f"{name}.ckpt", (1e9 - age, 1e9 - age))
     run_task(tmp_path, *EIGHT, "resume=auto")
-    lines = [record.message for record in caplog.records if "resume=auto passes over" in record.message]
+    lines = [record.message for record in caplog.records if "resume=auto skips" in record.message]
     assert [name in line for name, line in zip(["garbage", "short", "weights"], lines, strict=True)] == [
         True
     ] * 3

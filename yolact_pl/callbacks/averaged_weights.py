@@ -1,23 +1,22 @@
-"""An exponential moving average of the weights, as Lightning keeps it."""
+"""Exponential moving average of the weights."""
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
-from pytorch_lightning.strategies import FSDPStrategy
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class AveragedWeights(WeightAveraging):
     """Validates with the average, and saves it as the network's weights.
 
-    Checkpoints hold the weights that are trained beside it, so that a resumed run goes on with both. Weights
-    that are frozen stay exactly as they are.
+    Checkpoints also hold the trained weights, so that a resumed run continues with both. Frozen weights stay
+    exactly as they are.
 
     Args:
-        decay: of what the average was, in each optimizer step.
+        decay: weight of the previous average in each optimizer step.
 
     Raises:
-        ValueError: a decay that is none; weights that are shared out among the devices.
+        ValueError: `decay` is out of range.
     """
 
     def __init__(self, decay: float = 0.999) -> None:
@@ -26,11 +25,6 @@ class AveragedWeights(WeightAveraging):
                 f"callbacks.ema.decay={decay}: expected a number from 0 up to, but without, 1, such as 0.999"
             )
         super().__init__(multi_avg_fn=get_ema_multi_avg_fn(decay))
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if isinstance(trainer.strategy, FSDPStrategy):
-            raise ValueError("callbacks=ema needs all weights on each device; use trainer=ddp, not fsdp")
-        super().setup(trainer, pl_module, stage)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # At `setup` the module was still on the CPU: an average there would fetch all weights in each step.

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.strategies import FSDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.nn import Parameter
@@ -21,11 +20,10 @@ class DivergedError(ValueError):
 
 
 class GradientGuard(Callback):
-    """Leaves the weights alone when a step's gradients hold a NaN or an infinity.
+    """Keeps the weights when a step's gradients contain a NaN or an infinity.
 
-    Under DDP the gradients are already averaged when they are looked at, so a NaN of one rank is seen by all
-    of them and all skip alike; under FSDP each has a part of them, and the norm is that of all parts. The
-    images of the step are named, to find a broken sample.
+    Under DDP the gradients are already averaged by then, so that a NaN of one rank is seen by all of them and
+    all skip alike. The images of the step are named, to find a broken sample.
 
     Args:
         max_in_a_row: after this many skipped steps in a row the run stops with `DivergedError`.
@@ -47,8 +45,6 @@ class GradientGuard(Callback):
     ) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = _total_norm(parameters)
-        if isinstance(trainer.strategy, FSDPStrategy):
-            norm = trainer.strategy.reduce(norm.square(), reduce_op="sum").sqrt()
         pl_module.log("gradient_norm", norm, batch_size=1)
         # A number would be copied to the GPU, and that be waited for.
         pl_module.log("skipped_steps", torch.tensor(float(self.skipped)), batch_size=1)
@@ -58,9 +54,7 @@ class GradientGuard(Callback):
         self.skipped += 1
         self.in_a_row += 1
         for parameter in parameters:
-            parameter.grad = (
-                None  # an optimizer passes over parameters without a gradient: no decay, no momentum
-            )
+            parameter.grad = None  # skipped by the optimizer: no decay, no momentum
         image_ids = self._gather_image_ids(trainer)
         rank_zero_only(_log.warning)(
             "step %d skipped: its gradients are not finite (images %s; %d skipped so far)",
