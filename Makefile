@@ -9,6 +9,7 @@ demo: .venv/installed
 	$(BIN)/python run.py experiment=quickstart
 	$(BIN)/python run.py experiment=quickstart task=eval checkpoint=auto
 	$(BIN)/python run.py experiment=quickstart task=predict checkpoint=auto source=data/shapes/val
+	@echo "Next, for the commands of README.md: source .venv/bin/activate"
 
 # Everything.
 test: .venv/installed

@@ -4,7 +4,6 @@ Imported at every start: nothing heavy at the top.
 """
 
 import logging
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
+from yolact_pl.cli.typed_overrides import quoted
 from yolact_pl.sweeps.job import OUTPUT, Job, JobResult
 
 _log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class ProcessLauncher(Launcher):
         hydra = _as_typed(self.config.hydra.overrides.hydra)
         kept = [o for o in hydra if not o.lstrip("+~").startswith(_OF_THE_SWEEP)]
         arguments = [*_config_options(self.config), *kept, *overrides]
-        arguments += [f"hydra.job.num={number}", f"hydra.run.dir={_quoted(folder)}"]
+        arguments += [f"hydra.job.num={number}", f"hydra.run.dir={quoted(str(folder))}"]
         return Job(number, overrides, [*_program(), *arguments], folder)
 
 
@@ -149,9 +149,3 @@ def _config_options(config: DictConfig) -> list[str]:
         *([] if name == "config" else [f"--config-name={name}"]),
         *(f"--config-dir={folder}" for folder in folders),
     ]
-
-
-def _quoted(path: Path) -> str:
-    """For Hydra's grammar, in which a backslash means something before a quote only."""
-    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), str(path))
-    return f"'{escaped}'"

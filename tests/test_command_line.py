@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from yolact_pl.cli.main import config_folder
-from yolact_pl.cli.suggest import suggestions
+from yolact_pl.cli.suggest import suggestions, unknown_additions
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"numpy", "torch", "torchvision", "pytorch_lightning", "lightning_fabric", "cv2", "av", "PIL"}
@@ -117,10 +117,25 @@ def test_each_choice_of_a_sweep_is_looked_at() -> None:
 
 @pytest.mark.parametrize(
     "valid",
-    ["+new.key=1", "hydra.run.dir=x", "experiment=null", "trainer.devices=2", "-m", "trainer=default"],
+    [
+        "+trainer.detect_anomaly=true",
+        "hydra.run.dir=x",
+        "experiment=null",
+        "trainer.devices=2",
+        "-m",
+        "trainer=default",
+    ],
 )
 def test_nothing_is_suggested_for_what_is_right(valid: str) -> None:
     assert suggestions([valid], config_folder()) == []
+
+
+def test_addition_that_no_task_reads() -> None:
+    lines = [*unknown_additions(["+new.key=1", "++seeds=3", "+trainer.detect_anomaly=true"], config_folder())]
+    assert lines == [
+        "+new.key=1: no task reads the key new.key",
+        "++seeds=3: no task reads the key seeds; did you mean seed=3 ?",
+    ]
 
 
 def test_group_without_a_choice_lists_the_choices() -> None:
@@ -156,6 +171,8 @@ def errors(done: "subprocess.CompletedProcess[str]") -> list[str]:
             ["dataset=coco_custom", "dataset.train_json=???"],
             "error: dataset.train_json is not set; give dataset.train_json=<value>",
         ),
+        (["seed=-1"], "error: seed=-1: expected a whole number from 0 to 4294967295"),
+        (["+lr=0.01"], "error: +lr=0.01: no task reads the key lr; did you mean schedule.lr=0.01 ?"),
     ],
 )
 def test_mistake_is_one_sentence_without_a_traceback(

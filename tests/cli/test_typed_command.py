@@ -1,4 +1,5 @@
 import shlex
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,9 +22,26 @@ def test_what_is_typed_is_what_arrives(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "start"),
-    [("/x/bin/yolact", "yolact "), ("run.py", "python run.py "), ("pytest", "python run.py ")],
+    ("argv", "activated", "start"),
+    [
+        ("env/bin/yolact", True, "yolact "),
+        ("env/bin/yolact", False, "env/bin/yolact "),
+        ("run.py", True, "python run.py "),
+        ("run.py", False, "env/bin/python run.py "),
+        ("/else where/run.py", True, "python '/else where/run.py' "),
+        ("pytest", True, "python run.py "),
+    ],
 )
-def test_program(program: str, start: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", [program, "dataset=coco2017"])
+def test_command_works_as_printed(
+    argv: str, activated: bool, start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the current folder, and also where the environment of the program is not activated."""
+    monkeypatch.chdir(tmp_path)
+    programs = tmp_path / "env" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "yolact"):
+        (programs / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/bin" if activated else "/bin")
+    monkeypatch.setattr("sys.executable", str(programs / "python"))
+    monkeypatch.setattr("sys.argv", [argv, "dataset=coco2017"])
     assert typed_command({"task": "download"}) == f"{start}task=download"

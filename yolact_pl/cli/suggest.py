@@ -20,7 +20,7 @@ def suggestions(arguments: list[str], config_folder: Path) -> list[str]:
     """A line for each override whose group, choice or key does not exist: what was meant, or what it needs.
 
     Args:
-        arguments: the command line without the program's name; options (`-m`, `--cfg`) are passed over.
+        arguments: the command line without the program's name; options (`-m`, `--cfg`) are skipped.
         config_folder: of the groups.
     """
     groups = _groups(config_folder)
@@ -39,6 +39,21 @@ def suggestions(arguments: list[str], config_folder: Path) -> list[str]:
             right = [f"{group}={argument}" for group, choices in groups.items() if argument in choices]
             lines += _line(argument, right)
     return lines
+
+
+def unknown_additions(arguments: list[str], config_folder: Path) -> Iterator[str]:
+    """A sentence for each `+key=value` whose first part is no key of the config, so that no task reads it."""
+    groups = _groups(config_folder)
+    overrides = [override for argument in arguments for override in _parse(argument)]
+    chosen = [text for override in overrides if (text := _valid_choice(override, groups))]
+    added = [override for override in overrides if override.is_add() or override.is_force_add()]
+    keys = _keys(config_folder, chosen)
+    for override in added:
+        name, written = override.key_or_group, override.input_line or override.key_or_group
+        if keys and name not in groups and name.partition(".")[0] not in {*keys, "hydra"}:
+            right = [written.lstrip("+").replace(name, key, 1) for key in _nearest_keys(name, keys, groups)]
+            meant = f"; did you mean {' or '.join(right)} ?" if right else ""
+            yield f"{written}: no task reads the key {name}{meant}"
 
 
 def _choice_that_has(
