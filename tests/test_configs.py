@@ -98,14 +98,30 @@ def test_choice_composes(choice: str) -> None:
         assert OmegaConf.to_container(cfg[group], resolve=True)
 
 
-@pytest.mark.parametrize("choice", [c for c in CHOICES if c.startswith(("augment", "logger", "schedule"))])
+@pytest.mark.parametrize(
+    "choice", [c for c in CHOICES if c.startswith(("augment", "logger", "optimizer", "schedule"))]
+)
 def test_small_choices_build(choice: str, in_tmp_path: Path) -> None:
     cfg = config(choice, output=str(in_tmp_path))
     node = cfg[choice.split("=")[0]]
     for name, part in node.items() if choice.startswith("logger") else [(choice, node)]:
         if name in OPTIONAL and find_spec(name) is None:  # see tests/training/test_loggers.py
             continue
-        assert type(build(part)).__name__ == part._target_.rpartition(".")[2]
+        made = build(part)
+        assert getattr(made, "func", type(made)).__name__ == part._target_.rpartition(".")[2]
+
+
+def test_schedule_chooses_its_optimizer_unless_the_command_line_does() -> None:
+    def optimizer(*overrides: str) -> str:
+        cfg = config(*overrides)
+        assert cfg.optimizer == cfg.schedule.optimizer
+        return cfg.optimizer._target_.rpartition(".")[2]
+
+    assert optimizer() == optimizer("schedule=finetune") == "SGD"
+    assert optimizer("schedule=quick") == optimizer("experiment=quickstart") == "AdamW"
+    assert optimizer("experiment=quickstart", "schedule=coco_800k") == "SGD"
+    assert optimizer("experiment=quickstart", "optimizer=sgd") == "SGD"
+    assert optimizer("optimizer=adamw", "optimizer.weight_decay=0.5") == "AdamW"
 
 
 def test_plus_changes_what_the_paper_says_and_no_more() -> None:
@@ -139,7 +155,7 @@ def test_experiment_differs_from_base_only_in(experiment: str, changed: dict[str
 def test_groups_alone_give_the_published_base_model() -> None:
     by_groups = config("model=yolact", "backbone=r101", "trainer.devices=8")
     assert changes(config("experiment=yolact_base"), by_groups) == {"trainer.devices": 8}
-    assert by_groups.name == "yolact_r101"
+    assert by_groups.name == "yolact_r101_coco2017"
 
 
 def test_eight_devices_give_the_published_schedule_for_batch_64() -> None:

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -108,3 +109,20 @@ def test_numbers_that_are_none(key: str, value: object) -> None:
     numbers = {"lr": 1.0, "max_steps": 10, "milestones": [4]} | {key: value}
     with pytest.raises(ValueError, match=rf"^schedule\.{key}={value}: expected"):
         Schedule(torch.optim.SGD, **numbers)  # pyright: ignore
+
+
+def test_setting_of_another_optimizer_is_told() -> None:
+    schedule = Schedule(
+        partial(torch.optim.AdamW, momentum=0.9),
+        lr=1e-3,
+        max_steps=10,
+        milestones=[],  # type: ignore[call-arg]
+    )
+    with pytest.raises(ValueError, match=r"optimizer: .*'momentum'; choose optimizer=sgd or optimizer=adamw"):
+        schedule.configure(nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize("milestones", [5, None, ["a"]])
+def test_milestones_are_a_list_of_steps(milestones: Any) -> None:
+    with pytest.raises(ValueError, match=r"schedule\.milestones=.*: expected a list of steps"):
+        Schedule(torch.optim.SGD, lr=1e-3, max_steps=10, milestones=milestones)

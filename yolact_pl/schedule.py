@@ -19,7 +19,7 @@ class Schedule:
     """A training schedule, stated for the total batch size that it was tuned with.
 
     Args:
-        optimizer: called with the parameters and `lr`, for example `partial(torch.optim.SGD, momentum=0.9)`.
+        optimizer: called with parameter groups and `lr`, such as `partial(torch.optim.SGD, momentum=0.9)`.
         lr: learning rate after the warm-up.
         max_steps: optimizer steps of the whole run.
         milestones: steps at which the rate is multiplied by `gamma`.
@@ -34,7 +34,7 @@ class Schedule:
             small a gradient is, and offsets that jump by a pixel a step teach the other weights nothing.
 
     Raises:
-        ValueError: a rate or a step that is none.
+        ValueError: a learning rate or a step out of range.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Schedule:
             raise ValueError(
                 f"schedule.max_steps={max_steps}: expected 1 or more steps of {batch_size} images"
             )
-        if not all(isinstance(step, int) for step in milestones):
+        if not (isinstance(milestones, Sequence) and all(isinstance(step, int) for step in milestones)):
             raise ValueError(f"schedule.milestones={milestones}: expected a list of steps, such as [500,800]")
         if not (isinstance(offset_lr_factor, int | float) and offset_lr_factor >= 0):
             raise ValueError(f"schedule.offset_lr_factor={offset_lr_factor}: expected a number, at least 0")
@@ -112,15 +112,30 @@ class Schedule:
             return self.warmup_lr + (self.lr - self.warmup_lr) * step / self.warmup_steps
         return self.lr * self.gamma ** sum(step >= milestone for milestone in self.milestones)
 
-    def configure(self, network: nn.Module) -> tuple[Optimizer, LambdaLR]:
-        """The optimizer over the trainable parameters, and its scheduler (one tick an optimizer step)."""
+    def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """The trainable parameters, each group with its learning rate after the warm-up."""
         trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         slow = {name for name, _ in trained if self.offset_lr_factor != 1 and OFFSETS in name}
-        groups: list[dict[str, Any]] = [{"params": [p for name, p in trained if name not in slow]}]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for name, p in trained if name not in slow], "lr": self.lr}
+        ]
         if slow:
             offsets = [p for name, p in trained if name in slow]
             groups.append({"params": offsets, "lr": self.lr * self.offset_lr_factor})
-        optimizer = self.optimizer(groups, lr=self.lr)
+        return groups
+
+    def configure(self, network: nn.Module) -> tuple[Optimizer, LambdaLR]:
+        """The optimizer over the trainable parameters, and its scheduler (one tick per optimizer step).
+
+        Raises:
+            ValueError: a setting that the optimizer does not take.
+        """
+        try:
+            optimizer = self.optimizer(self.parameter_groups(network), lr=self.lr)
+        except TypeError as error:
+            raise ValueError(
+                f"optimizer: {error}; choose optimizer=sgd or optimizer=adamw, whose settings are their own"
+            ) from error
         return optimizer, LambdaLR(optimizer, lambda step: self.lr_at(step) / self.lr)
 
     def describe(self) -> str:

@@ -10,7 +10,7 @@ from sweep_command import command, environment, rows, sweep
 
 pytest.importorskip("optuna")
 pytestmark = pytest.mark.slow
-SEARCH = ["hparams_search=optuna", "hydra.sweep.dir=search", "schedule.optimizer.weight_decay=1e-3"]
+SEARCH = ["hparams_search=optuna", "hydra.sweep.dir=search", "optimizer.weight_decay=1e-3"]
 
 
 def drawn(folder: Path) -> dict[int, float]:
@@ -65,7 +65,7 @@ def test_interrupted_trial_is_repeated_in_its_folder(tmp_path: Path) -> None:
 
 def test_failed_trial_is_passed_over_and_told(tmp_path: Path) -> None:
     space = ["hparams_search=optuna", "hydra.sweep.dir=search", "hydra.sweeper.n_trials=3"]
-    end = sweep(tmp_path, *space, "schedule.lr=3,0.5", "schedule.optimizer.weight_decay=0")
+    end = sweep(tmp_path, *space, "schedule.lr=3,0.5", "optimizer.weight_decay=0")
     assert end.returncode == 1, end.stdout
     statuses = {lr: {r["status"] for r in rows(tmp_path / "search") if f"lr={lr} " in r["overrides"] + " "}
                 for lr in ("3", "0.5")}  # fmt: skip

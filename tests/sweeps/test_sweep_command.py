@@ -39,7 +39,10 @@ def test_good_sweep_without_a_name_has_exit_code_0(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
     assert [row["job"] for row in rows(folder)] == ["0", "1"]
     chosen = [yaml.safe_load((folder / n / ".hydra" / "config.yaml").read_text())["name"] for n in ("0", "1")]
-    assert chosen == ["${hydra:runtime.choices.model}_${hydra:runtime.choices.backbone}"] * 2
+    assert (
+        chosen
+        == ["_".join(f"${{hydra:runtime.choices.{group}}}" for group in ("model", "backbone", "dataset"))] * 2
+    )
     choices = [(folder / n / ".hydra" / "hydra.yaml").read_text() for n in ("0", "1")]
     assert ["backbone: r18" in choices[0], "backbone: r34" in choices[1]] == [True, True]
 

@@ -15,7 +15,7 @@ SHORT = ["schedule.max_steps=2", "trainer.val_check_interval=2", "trainer.device
 
 def test_four_jobs_on_two_processes_each_and_one_that_fails(tmp_path: Path) -> None:
     # A weight decay below 0 fails in both processes, in the training.
-    swept = "schedule.optimizer.weight_decay=1e-3,5e-4,-1,1e-4,2e-4"
+    swept = "optimizer.weight_decay=1e-3,5e-4,-1,1e-4,2e-4"
     command = [
         *[sys.executable, str(ROOT / "run.py"), "-m", *TINY, *SHORT, swept, f"data_dir={tmp_path / 'data'}"],
         *[f"hydra.sweep.dir={tmp_path}", "hydra.launcher.parallel_jobs=2"],
@@ -37,7 +37,7 @@ def test_four_jobs_on_two_processes_each_and_one_that_fails(tmp_path: Path) -> N
     assert "weight_decay" in rows[2]["error"], rows[2]["error"]
     objectives = []
     for number, rate in ((0, "0.001"), (1, "0.0005"), (3, "0.0001"), (4, "0.0002")):
-        assert f"schedule.optimizer.weight_decay={rate}" in rows[number]["overrides"].split()
+        assert f"optimizer.weight_decay={rate}" in rows[number]["overrides"].split()
         assert list((tmp_path / str(number) / "checkpoints").glob("*.ckpt"))
         assert (tmp_path / str(number) / "train_ddp_process_1.log").is_file()
         objectives.append(float(rows[number]["objective"]))

@@ -19,7 +19,10 @@ def todays_description(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
     entry.setdefault("decoder", dict(PUBLISHED_DECODER))
-    model = _part(_part(entry, "config"), "model")
+    config = _part(entry, "config")
+    schedule, model = _part(config, "schedule"), _part(config, "model")
+    if config is not None and schedule is not None and "optimizer" in schedule:
+        config.setdefault("optimizer", schedule["optimizer"])
     if model is not None:
         model.setdefault("decoder", entry["decoder"])
         postprocess = _part(model, "postprocess")

@@ -1,13 +1,13 @@
-"""Which parts of a config tell runs apart."""
+"""The parts of a config that tell runs apart."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-_GROUPS = ("experiment", "model", "backbone", "dataset", "augment", "schedule", "callbacks")
+from yolact_pl.config.typed_keys import chosen_groups, typed_overrides_of_task
+
+_GROUPS = ("experiment", "model", "backbone", "dataset", "augment", "optimizer", "schedule", "callbacks")
 _KEYS = ("image_size", "seed", "dataset.batch_size", "trainer.precision", "model.freeze_bn")
 _PLACES = ("hydra", "output", "data_dir", "resume", "name", "callbacks", "logger", "debug")
 """Say where things are and what is watched, not what is learned,"""
@@ -20,18 +20,19 @@ def hyper_parameters(cfg: DictConfig) -> dict[str, Any]:
 
     A fixed list and not the whole config: the table of a sweep should be one that can be read.
     """
-    choices = HydraConfig.get().runtime.choices
-    values: dict[str, Any] = {group: str(choices[group]) for group in _GROUPS if choices.get(group)}
-    for key in (*_KEYS, "schedule", *_overridden()):
+    choices = chosen_groups()
+    values: dict[str, Any] = {
+        group: choices[group] for group in _GROUPS if choices.get(group, "None") != "None"
+    }
+    for key in (*_KEYS, "optimizer", "schedule", *_overridden()):
         values |= dict(_leaves(key, OmegaConf.select(cfg, key)))
     return values
 
 
 def _overridden() -> list[str]:
     """Keys of the command line; of a sweep's job, those that differ between the jobs."""
-    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
-    names = [override.key_or_group for override in overrides if not override.is_delete()]
-    groups = HydraConfig.get().runtime.choices
+    names = [override.key_or_group for override in typed_overrides_of_task() if not override.is_delete()]
+    groups = chosen_groups()
     return [
         name
         for name in names
@@ -42,6 +43,7 @@ def _overridden() -> list[str]:
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, DictConfig):
         for name in value:
-            yield from _leaves(f"{key}.{name}", value[name])
+            if not OmegaConf.is_interpolation(value, str(name)):  # named where it is written
+                yield from _leaves(f"{key}.{name}", value[name])
     elif value is not None and not key.endswith(("_target_", "_partial_")):
         yield key, value if isinstance(value, str | int | float | bool) else str(value)
