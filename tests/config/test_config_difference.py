@@ -12,7 +12,8 @@ from yolact_pl.config.config_difference import difference
 
 
 def lines(*overrides: str) -> list[str]:
-    return difference(compose_config(list(overrides), Path("somewhere")))
+    compose_config(list(overrides), Path("somewhere"))
+    return difference()
 
 
 def test_nothing_differs() -> None:
@@ -30,8 +31,8 @@ def test_values_that_differ_from_the_experiment() -> None:
 
 def test_values_that_differ_from_the_default() -> None:
     assert lines("schedule.lr=5e-4", "backbone.weights=null", "trainer.sync_batchnorm=true") == [
-        "backbone.weights: imagenet -> null",
         "schedule.lr: 0.001 -> 0.0005",
+        "backbone.weights: imagenet -> null",
         "trainer.sync_batchnorm: false -> true",
     ]
 
@@ -48,13 +49,11 @@ def test_group_is_one_line_and_values_in_it_count_from_there() -> None:
 
 def test_parts_that_are_added_and_left_out() -> None:
     assert lines("callbacks.progress=null", "+trainer.detect_anomaly=true", "schedule.milestones=[3,4]") == [
-        "schedule.milestones: [280000, 600000, 700000, 750000] -> [3, 4]",
-        "trainer.detect_anomaly: (none) -> true",
         "callbacks.progress: ... -> null",
+        "trainer.detect_anomaly: null -> true",
+        "schedule.milestones: [280000, 600000, 700000, 750000] -> [3, 4]",
     ]
-    assert lines("~callbacks.throughput") == [
-        "callbacks.throughput._target_: yolact_pl.callbacks.throughput.Throughput -> (none)"
-    ]
+    assert lines("~callbacks.throughput") == ["callbacks.throughput: ... -> (none)"]
 
 
 def test_run_begins_with_it(

@@ -1,8 +1,11 @@
 """Checkpoints of the project and released files, with what the command line may say about them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -72,6 +75,14 @@ def test_own_checkpoint_needs_nothing_else(own: Path) -> None:
     assert trained.cfg.model.postprocess.max_detections == 7
     expected = small_network(2, seed=1).state_dict()
     torch.testing.assert_close(dict(trained.network.state_dict()), dict(expected))
+
+
+def test_config_from_before_optimizers_were_a_group(own: Path) -> None:
+    content = torch.load(own, weights_only=True)
+    del content[ENTRY]["config"]["optimizer"]
+    torch.save(content, own)
+    trained = load_trained(command_line(f"checkpoint={own}", "schedule=pascal_120k"))
+    assert trained.cfg.schedule.optimizer.momentum == 0.9
 
 
 def test_own_checkpoint_with_another_image_size(own: Path) -> None:
@@ -187,12 +198,42 @@ def test_published_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert trained.cfg.image_size == 700
 
 
-def test_other_data_set(released: Path, caplog: pytest.LogCaptureFixture) -> None:
-    trained = load_trained(command_line(f"checkpoint={released}"))
+def write_set(folder: Path, names: list[str]) -> list[str]:
+    """A data set with a single image and one object of each class, in the order of its ids."""
+    annotations = [
+        {"id": n, "image_id": 1, "category_id": n, "bbox": [0, 0, 8, 8], "area": 64, "iscrowd": 0,
+         "segmentation": [[0, 0, 8, 0, 8, 8, 0, 8]]}
+        for n in range(len(names))
+    ]  # fmt: skip
+    content = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 16, "height": 16}],
+        "categories": [{"id": n, "name": name} for n, name in enumerate(names)],
+        "annotations": annotations,
+    }
+    (folder / "val.json").write_text(json.dumps(content))
+    cv2.imwrite(str(folder / "1.png"), np.zeros((16, 16, 3), np.uint8))
+    return ["dataset=coco_custom", f"dataset.val_json={folder / 'val.json'}", f"dataset.val_images={folder}"]
+
+
+def test_classes_are_matched_by_name(own: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = load_trained(command_line(f"checkpoint={own}", *write_set(tmp_path, ["dog", "cat"]))).data()
+    assert data.classes == ("cat", "dog")
+    assert list(data.category_ids) == [1, 0]
+    assert "matched by name" in caplog.text
+    other = load_trained(command_line(f"checkpoint={own}", *write_set(tmp_path, ["cat", "bird"])))
+    with pytest.raises(CheckpointError, match="only the checkpoint has dog; only the data set has bird"):
+        other.data()
+
+
+def test_classes_of_released_weights(
+    released: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = load_trained(command_line(f"checkpoint={released}", *write_set(tmp_path, ["cat", "dog"])))
     with pytest.raises(CheckpointError, match="knows 80 classes, the data set has 2"):
-        trained.check_classes(["cat", "dog"])
-    trained.check_classes([*trained.class_names[:79], "hairbrush"])
-    assert "the first is 'toothbrush' and 'hairbrush'" in caplog.text
+        trained.data()
+    names = [*trained.class_names[:79], "hairbrush"]
+    load_trained(command_line(f"checkpoint={released}", *write_set(tmp_path, names))).data()
+    assert "'hairbrush' of the data set is taken for their 'toothbrush'" in caplog.text
 
 
 def test_not_a_network(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Saves the full state when the run is asked to stop, and says how to go on."""
+"""Saves the full state when the run is asked to stop, and prints the command that continues it."""
 
 import logging
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,19 +19,19 @@ class SaveOnInterrupt(Checkpoint):
     """On Ctrl+C or SIGTERM: ends the step under way, saves `*_interrupt.ckpt`, and exits with 128 + signal.
 
     A validation that is under way or due after that step is made before the run stops, and the state saved
-    once more behind it; only if the process is killed meanwhile does the resumed run go on without it. In the
-    last step of the run there is nothing left to stop: it ends as usual. Under DDP one rank's signal stops
-    all ranks after the same step. A second signal ends the process at once.
+    once more after it; only if the process is killed meanwhile does the resumed run continue without it. In
+    the last step of the run there is nothing left to stop: it ends as usual. Under DDP a signal to one rank
+    stops all of them after the same step. A second signal ends the process at once.
 
     A `Checkpoint` for Lightning, so that its turn comes after those that save at the same step.
 
     Args:
         folder: of the checkpoint.
         name: first part of its file name.
-        resume_command: printed with `{checkpoint}` replaced by the file.
+        resume_command: gives the command that is printed, for the file.
     """
 
-    def __init__(self, folder: str | Path, *, name: str, resume_command: str) -> None:
+    def __init__(self, folder: str | Path, *, name: str, resume_command: Callable[[Path], str]) -> None:
         self.folder = Path(folder)
         self.name = name
         self.resume_command = resume_command
@@ -84,7 +85,7 @@ class SaveOnInterrupt(Checkpoint):
 
     def _stop(self, trainer: Trainer, path: Path) -> None:
         if self._speaks:
-            command = self.resume_command.format(checkpoint=path)
+            command = self.resume_command(path)
             _log.info("stopped after step %d, state saved in %s; go on with:\n\n    %s\n",
                       trainer.global_step, path, command)  # fmt: skip
         self._restore()

@@ -1,4 +1,4 @@
-"""A run that goes on with another total batch, at the same place of its schedule."""
+"""A resumed run with another total batch, at the same position in its schedule."""
 
 import logging
 from typing import Any, cast
@@ -12,10 +12,11 @@ _log = logging.getLogger(__name__)
 
 
 class ResumedSchedule(Callback):
-    """Counts a checkpoint's steps in images, so that a run can go on with another number of devices.
+    """Counts a checkpoint's steps in images, so that a run can continue with another number of devices.
 
-    Steps of 4 images become twice as many steps of 2: the schedule, scaled to this run's batch, goes on after
-    as many images as before, and so does the epoch. Its learning rate is this run's, not the checkpoint's.
+    Steps of 4 images become twice as many steps of 2: the schedule, scaled to this run's batch, continues
+    after as many images as before, and so does the epoch. The learning rates of all parameter groups are this
+    run's, not the checkpoint's.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,11 @@ class ResumedSchedule(Callback):
         schedule.start_step = place - step
         trainer.fit_loop.epoch_loop.max_steps = schedule.run_steps
         self._now = _position(trainer, pl_module)
+        if step >= schedule.run_steps:
+            rank_zero_only(_log.warning)(
+                "the run is finished: step %d of %d; to train it further give a longer schedule.max_steps",
+                step, schedule.run_steps,
+            )  # fmt: skip
         if self._then["batch_size"] != schedule.batch_size:
             rank_zero_only(_log.info)(
                 "batch      %d images a step up to step %d, %d from there on: step %d of %d of the schedule",
@@ -50,12 +56,14 @@ class ResumedSchedule(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self._then:
             return
-        schedule = cast(YolactModule, pl_module).schedule
+        pl_module = cast(YolactModule, pl_module)
+        schedule = pl_module.schedule
         for config in trainer.lr_scheduler_configs:
-            groups = config.scheduler.optimizer.param_groups
-            for group in groups:
-                group["initial_lr"], group["lr"] = schedule.lr, schedule.lr_at(trainer.global_step)
-            config.scheduler.base_lrs = [schedule.lr] * len(groups)  # pyright: ignore
+            rates = [group["lr"] for group in schedule.parameter_groups(pl_module.network)]
+            factor = schedule.lr_at(trainer.global_step) / schedule.lr
+            for group, rate in zip(config.scheduler.optimizer.param_groups, rates, strict=True):
+                group["initial_lr"], group["lr"] = rate, rate * factor
+            config.scheduler.base_lrs = rates  # pyright: ignore
         progress = trainer.fit_loop.epoch_loop.batch_progress.current
         images = progress.ready * self._then["images_per_batch"]
         more = images // self._now["images_per_batch"] - progress.ready

@@ -1,10 +1,11 @@
-"""Where the checkpoints of earlier runs are."""
+"""Checkpoints of earlier runs."""
 
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.checkpoint_file import PARTIAL
@@ -16,11 +17,10 @@ _log = logging.getLogger(__name__)
 def checkpoint_to_resume(cfg: DictConfig) -> Path | None:
     """The file that `cfg.resume` means; for `auto` the newest of this folder, or else of this name.
 
-    What cannot be read, such as a file whose writing was cut short, is no candidate for `auto`: a warning
-    names it.
+    `auto` skips what cannot be read, such as a file whose writing was cut short; a warning names it.
 
     Returns:
-        None where `resume` is null, or is `auto` and there is none yet.
+        None where `resume` is null, or is `auto` and there is none yet, which is logged.
 
     Raises:
         CheckpointError: a path was given and is no file.
@@ -30,7 +30,10 @@ def checkpoint_to_resume(cfg: DictConfig) -> Path | None:
     if cfg.resume != "auto":
         return _existing(cfg.resume, key="resume")
     own = _newest_complete(Path(cfg.output).glob("checkpoints/*.ckpt*"))
-    return own or _newest_complete(_runs(cfg).glob("*/checkpoints/*.ckpt*"))
+    found = own or _newest_complete(Path(cfg.output).parent.glob("*/checkpoints/*.ckpt*"))
+    if found is None:
+        rank_zero_only(_log.info)("nothing to resume in %s: starting", Path(cfg.output).parent)
+    return found
 
 
 def checkpoint_to_use(cfg: DictConfig) -> Path:
@@ -45,10 +48,12 @@ def checkpoint_to_use(cfg: DictConfig) -> Path:
         )
     if cfg.checkpoint != "auto":
         return _existing(cfg.checkpoint, key="checkpoint")
-    newest = _newest(_runs(cfg).glob("*/checkpoints/*.ckpt"))
+    folders = dict.fromkeys((_run_folder(cfg).parent, Path(cfg.output).parent))
+    newest = _newest(path for folder in folders for path in folder.glob("*/checkpoints/*.ckpt"))
     if newest is None:
         raise CheckpointError(
-            f"checkpoint=auto: no checkpoint under {_runs(cfg)}; train first, or give checkpoint=<file>"
+            f"checkpoint=auto: no checkpoint under {' or '.join(map(str, folders))}; train first, or give "
+            "checkpoint=<file>"
         )
     best = [path for path in newest.parent.glob("*.ckpt") if not _is_only_recent(path)]
     return _newest(best) or newest
@@ -58,8 +63,10 @@ def _is_only_recent(path: Path) -> bool:
     return path.stem.startswith("last") or path.stem.endswith(("_periodic", "_interrupt"))
 
 
-def _runs(cfg: DictConfig) -> Path:
-    return Path(cfg.output).parent
+def _run_folder(cfg: DictConfig) -> Path:
+    """Where Hydra has put this run, also where `output` is elsewhere."""
+    runtime = HydraConfig.get().runtime
+    return Path(cfg.output if OmegaConf.is_missing(runtime, "output_dir") else runtime.output_dir)
 
 
 def _existing(path: str, *, key: str) -> Path:
@@ -78,7 +85,7 @@ def _newest_complete(paths: Iterable[Path]) -> Path | None:
             if "optimizer_states" not in read_checkpoint(path):
                 raise CheckpointError(f"{path} holds weights, not the state of a run")
         except CheckpointError as error:
-            rank_zero_only(_log.warning)("resume=auto passes over a checkpoint: %s", error)
+            rank_zero_only(_log.warning)("resume=auto skips a checkpoint: %s", error)
         else:
             return path
     return None

@@ -1,20 +1,20 @@
 """A trained network and the config that belongs to it, from a checkpoint of ours or a released one."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from omegaconf import DictConfig
 
-from yolact_pl.checkpoints.description import CheckpointError
 from yolact_pl.checkpoints.published import fetch, is_published
 from yolact_pl.checkpoints.stored import read_stored_network
-from yolact_pl.config.agreement import check_agreement
-from yolact_pl.config.build import build_network
+from yolact_pl.config.build import build, build_network
+from yolact_pl.config.checkpoint_config import checkpoint_config
+from yolact_pl.config.class_names import data_with_classes
 from yolact_pl.config.find_checkpoint import checkpoint_to_use
-from yolact_pl.config.released_config import with_released_config
-from yolact_pl.config.stored_config import with_stored_config
+from yolact_pl.config.missing_data import check_data
+from yolact_pl.config.typed_keys import chosen_groups, typed_keys
+from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.models.yolact import Yolact
 
 _log = logging.getLogger(__name__)
@@ -30,23 +30,27 @@ class Trained(NamedTuple):
     class_names: list[str]
     category_ids: list[int]
     """The annotation file's id of each class that the network was trained with."""
+    names_are_stored: bool
+    """False for released weights: their class names follow from their number."""
 
-    def check_classes(self, names: Sequence[str]) -> None:
-        """A data set with other classes can't be measured with this network.
+    def data(self) -> CocoDataModule:
+        """The data set of the config, with labels that count the classes as the network does.
 
         Raises:
-            CheckpointError: number or names of the classes differ.
+            CheckpointError: it has other classes; of released weights, another number of them.
         """
-        if len(names) != len(self.class_names):
-            raise CheckpointError(
-                f"checkpoint {self.path} knows {len(self.class_names)} classes, the data set has "
-                f"{len(names)}; give the data set that it was trained for"
-            )
-        differing = [(a, b) for a, b in zip(self.class_names, names, strict=True) if a != b]
+        data: CocoDataModule = build(self.cfg.dataset)
+        check_data(data, self.cfg, "validate")
+        if self.names_are_stored or len(data.classes) != len(self.class_names):
+            origin = f"checkpoint {self.path}"
+            return data_with_classes(self.cfg, lambda cfg: build(cfg.dataset), data, self.class_names, origin)
+        differing = [pair for pair in zip(self.class_names, data.classes, strict=True) if len(set(pair)) > 1]
         if differing:
             _log.warning(
-                "class names differ between checkpoint and data set, the first is %r and %r", *differing[0]
+                "released weights do not tell their classes: %r of the data set is taken for their %r",
+                *reversed(differing[0]),
             )
+        return data
 
 
 def load_trained(cfg: DictConfig) -> Trained:
@@ -58,11 +62,8 @@ def load_trained(cfg: DictConfig) -> Trained:
     stored = read_stored_network(
         fetch(cfg.checkpoint) if is_published(cfg.checkpoint) else checkpoint_to_use(cfg)
     )
-    if stored.config is None:
-        merged = with_released_config(cfg, stored)
-    else:
-        check_agreement(cfg, stored.tree, stored.path)
-        merged = with_stored_config(cfg, stored.config)
+    merged = checkpoint_config(cfg, stored, typed=typed_keys(), groups=chosen_groups())
     network = build_network(merged, len(stored.class_names), pretrained=False)
     stored.fill(network)
-    return Trained(stored.path, network, merged, stored.class_names, stored.category_ids)
+    names_are_stored = stored.config is not None
+    return Trained(stored.path, network, merged, stored.class_names, stored.category_ids, names_are_stored)

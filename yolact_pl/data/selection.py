@@ -15,7 +15,7 @@ NAMES_SHOWN = 12
 
 
 def select_classes(annotations: Annotations, names: Sequence[str]) -> Annotations:
-    """All images with the objects of some classes only; labels count these, in the order of category ids.
+    """All images with the objects of some classes only; labels count these, in the order of `names`.
 
     Raises:
         DataError: no name is given, or one that the file does not have; says which are near.
@@ -26,7 +26,7 @@ def select_classes(annotations: Annotations, names: Sequence[str]) -> Annotation
         if name not in annotations.class_names:
             hint = _nearest(name, annotations.class_names)
             raise DataError(f"classes: {annotations.path} has no class {name!r}; {hint}")
-    chosen = [label for label, name in enumerate(annotations.class_names) if name in names]
+    chosen = [annotations.class_names.index(name) for name in dict.fromkeys(names)]
     new_labels = np.full(len(annotations.class_names), -1, np.int64)
     new_labels[chosen] = np.arange(len(chosen))
     labels = new_labels[annotations.labels]

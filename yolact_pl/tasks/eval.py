@@ -14,10 +14,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.coco_evaluation import CocoEvaluation
 from yolact_pl.config.build import build, image_size, resize_mode
-from yolact_pl.config.missing_data import check_data
 from yolact_pl.config.switches import check_switches
 from yolact_pl.config.trained import load_trained
-from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.inference.engines.torch_engine import resolve_device, torch_predictor
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.tiling.tiles import tile_overlap
@@ -86,9 +84,7 @@ def run(cfg: DictConfig) -> float | None:
         tile_overlap(cfg.tile, cfg.overlap)
     cfg = _on_device(cfg)
     trained = load_trained(cfg)
-    data: CocoDataModule = build(trained.cfg.dataset)
-    check_data(data, trained.cfg, "validate")
-    trained.check_classes(data.classes)
+    data = trained.data()
     data.decode_only = True
     wanted = {name: node for name, node in build_callbacks(cfg).items() if name in ("evaluation", "progress")}
     trainer = build_trainer(cfg, list(wanted.values()), precision="32-true")  # `half` is the predictor's own

@@ -1,8 +1,8 @@
 """task=train"""
 
 import logging
-import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,17 +15,12 @@ from yolact_pl.callbacks.hyper_parameters import HyperParameters
 from yolact_pl.callbacks.interrupt import SaveOnInterrupt
 from yolact_pl.callbacks.last_checkpoint import LastCheckpoint
 from yolact_pl.callbacks.pruning import EndBadTrial
-from yolact_pl.checkpoints.description import (
-    CheckpointError,
-    check_weights,
-    describes_itself,
-    network_weights,
-    read_checkpoint,
-)
 from yolact_pl.cli.sweep_report import running_trial
+from yolact_pl.cli.typed_command import command_line
+from yolact_pl.cli.typed_overrides import quoted
 from yolact_pl.config.build import build, describe, image_size
+from yolact_pl.config.class_names import data_with_classes
 from yolact_pl.config.config_difference import log_difference
-from yolact_pl.config.find_checkpoint import checkpoint_to_resume
 from yolact_pl.config.hyper_parameters import hyper_parameters
 from yolact_pl.config.missing_data import check_data
 from yolact_pl.config.switches import check_compile, check_switches, compile_network
@@ -33,11 +28,12 @@ from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
 from yolact_pl.schedule import Schedule
 from yolact_pl.training.fine_tune import network_to_train, step_to_start_at
+from yolact_pl.training.resume import run_to_resume
 from yolact_pl.training.shared_folder import share_output_folder
 from yolact_pl.training.spawned import best_score
 from yolact_pl.training.trainer import build_callbacks, build_trainer, num_processes
 from yolact_pl.training.training_data import training_data
-from yolact_pl.training.tuning import keep_found, tune
+from yolact_pl.training.tuning import AUTO, tune
 from yolact_pl.training.warn_of_mistakes import warn_of_mistakes
 
 _log = logging.getLogger(__name__)
@@ -53,10 +49,14 @@ def run(cfg: DictConfig) -> float | None:
     share_output_folder(cfg)
     check_switches(cfg, "channels_last")
     check_compile(cfg, "compile")
-    resume = checkpoint_to_resume(cfg)
-    keep_found(cfg, resume)
+    resumed = run_to_resume(cfg)
+    if resumed is not None:
+        resumed.keep_found(cfg)
     data = training_data(cfg)
     check_data(data, cfg, "fit")
+    if resumed is not None:
+        origin = f"resume={resumed.path}"
+        data = data_with_classes(cfg, training_data, data, resumed.class_names, origin)
     warn_of_mistakes(data)
     torch.manual_seed(cfg.seed)
     network = network_to_train(cfg, data.classes)
@@ -65,7 +65,7 @@ def run(cfg: DictConfig) -> float | None:
     callbacks = build_callbacks(cfg)
     callbacks["hyper_parameters"] = HyperParameters(hyper_parameters(cfg))
     callbacks["interrupt"] = SaveOnInterrupt(
-        Path(cfg.output) / "checkpoints", name=cfg.name, resume_command=_resume_command(cfg)
+        Path(cfg.output) / "checkpoints", name=cfg.name, resume_command=partial(_resume_command, cfg.output)
     )
     if (is_bad := running_trial()) is not None:
         callbacks["pruning"] = EndBadTrial(is_bad)
@@ -82,6 +82,9 @@ def run(cfg: DictConfig) -> float | None:
     scaled = schedule.scaled(total_batch_size(data, trainer)).starting_at(step_to_start_at(cfg))
     # Not an argument of the Trainer: only the Trainer knows how many devices there are to scale to.
     trainer.fit_loop.epoch_loop.max_steps = scaled.run_steps
+    freezing = cfg.model.freeze_bn
+    if freezing == AUTO and resumed is not None:
+        freezing = resumed.froze_batch_norm(network)
     module = YolactModule(
         network,
         build(cfg.model.loss),
@@ -89,22 +92,24 @@ def run(cfg: DictConfig) -> float | None:
         scaled,
         description=describe(cfg, data),
         freeze_bn=freeze_bn(
-            cfg.model.freeze_bn,
+            freezing,
             batch_size=min(sizes_per_process(data.batch_size, num_processes(trainer))),
             pretrained=network.backbone.pretrained,
         ),
         channels_last=cfg.channels_last,
         seed=cfg.seed,
     )
-    if resume is not None:
-        _check_resumable(resume, module)
+    resume = None
+    if resumed is not None:
+        resumed.check(module, cfg)
+        resume, resumed = resumed.path, None  # its weights are read again, on their device
     _announce(cfg, data, module, schedule, resume)
     trainer.fit(module, datamodule=data, ckpt_path=resume)
     return _finish(callbacks)
 
 
 def total_batch_size(data: CocoDataModule, trainer: Trainer) -> int:
-    """Images an optimizer step: on all devices and nodes, accumulated batches included."""
+    """Images per optimizer step: on all devices and nodes, accumulated batches included."""
     return sum(sizes_per_process(data.batch_size, num_processes(trainer))) * trainer.accumulate_grad_batches
 
 
@@ -116,7 +121,7 @@ def freeze_bn(setting: str | bool, *, batch_size: int, pretrained: bool) -> bool
         batch_size: images on one device, where unequal on that with the fewest.
         pretrained: there are statistics worth keeping.
     """
-    if setting == "auto":
+    if setting == AUTO:
         return pretrained and batch_size < MIN_IMAGES_FOR_BATCH_NORM
     if not isinstance(setting, bool):
         raise ValueError(f"model.freeze_bn={setting}: expected auto, true or false")
@@ -127,7 +132,7 @@ def freeze_bn(setting: str | bool, *, batch_size: int, pretrained: bool) -> bool
 def _announce(
     cfg: DictConfig, data: CocoDataModule, module: YolactModule, stated: Schedule, resume: Path | None
 ) -> None:
-    """Say what is about to happen, and what was scaled."""
+    """Log what is about to happen, and what was scaled."""
     scaled = module.schedule
     epochs = scaled.run_steps * scaled.batch_size / data.train_size
     trainable = sum(p.numel() for p in module.network.parameters() if p.requires_grad)
@@ -142,26 +147,15 @@ def _announce(
         _log.info("schedule   %s", scaled.describe())
     _log.info("length     %s steps, %.1f epochs", f"{scaled.run_steps:,}", epochs)
     _log.info("output     %s", cfg.output)
-    log_difference(cfg)
+    log_difference()
     if resume is not None:
         _log.info("resume     %s", resume)
 
 
-def _check_resumable(path: Path, module: YolactModule) -> None:
-    """A checkpoint of another network is told now, before the data workers start."""
-    content = read_checkpoint(path)
-    if "optimizer_states" not in content or not describes_itself(content):
-        raise CheckpointError(
-            f"resume={path}: holds weights, not the state of a run; init={path} starts a run from its weights"
-        )
-    check_weights(module.network, network_weights(content), str(path))
-
-
-def _resume_command(cfg: DictConfig) -> str:
-    """The command line of this run, in the same folder, with `resume={checkpoint}`."""
+def _resume_command(output: str, checkpoint: Path) -> str:
+    """The command line of this run, in the same folder, with `resume=checkpoint`."""
     arguments = [a for a in sys.argv[1:] if not a.startswith(("resume=", "hydra.run.dir="))]
-    program = ["python", "run.py"] if sys.argv[0].endswith("run.py") else [Path(sys.argv[0]).name]
-    return shlex.join([*program, *arguments, f"hydra.run.dir={cfg.output}", "resume={checkpoint}"])
+    return command_line([*arguments, f"hydra.run.dir={quoted(output)}", f"resume={quoted(str(checkpoint))}"])
 
 
 def _finish(callbacks: dict[str, Callback]) -> float | None:
@@ -172,6 +166,6 @@ def _finish(callbacks: dict[str, Callback]) -> float | None:
         shown = "" if score is None else f" (mask AP {100 * score:.2f})"
         rank_zero_only(_log.info)("best checkpoint: %s%s", best.best_model_path, shown)
         return score
-    if isinstance(last, LastCheckpoint):
+    if isinstance(last, LastCheckpoint) and last.path.exists():
         rank_zero_only(_log.info)("last checkpoint: %s", last.path)
     return None

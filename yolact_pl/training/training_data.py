@@ -1,4 +1,4 @@
-"""The data of a training, as its config asks for it."""
+"""Training data as the config asks for it."""
 
 from omegaconf import DictConfig
 
@@ -13,10 +13,8 @@ def training_data(cfg: DictConfig) -> CocoDataModule:
     `validate_on_training_images` (`debug=overfit`) measures on the images that are learned.
 
     Raises:
-        ValueError: arguments that the data module does not take, or a seed that is no whole number.
+        ValueError: arguments that the data module does not take.
     """
-    if not isinstance(cfg.seed, int):
-        raise ValueError(f"seed={cfg.seed}: expected a whole number")
     small = {"batch_size": FIRST_BATCH_SIZE} if cfg.dataset.batch_size == AUTO else {}
     data: CocoDataModule = build(cfg.dataset, **small)
     if cfg.get("validate_on_training_images"):

@@ -19,7 +19,6 @@ from pytorch_lightning.tuner.tuning import Tuner
 from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.progress import is_terminal
-from yolact_pl.checkpoints.description import ENTRY, describes_itself, read_checkpoint
 from yolact_pl.config.build import build, describe
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.models.yolact import Yolact
@@ -38,18 +37,6 @@ LOWEST_RATE, HIGHEST_RATE = 1e-6, 1e-1
 _NOT_YET_SMOOTH = 10
 """The first losses, of which there is no average yet."""
 _FOUND = "YOLACT_FOUND"
-
-
-def keep_found(cfg: DictConfig, resume: Path | None) -> None:
-    """Where `cfg` says `auto`, a run that is resumed goes on with what it has found at its start."""
-    wanted = [key for key in (BATCH_SIZE, LR) if OmegaConf.select(cfg, key) == AUTO]
-    if resume is None or not wanted:
-        return
-    content = read_checkpoint(resume)
-    if describes_itself(content):
-        stored = OmegaConf.create(content[ENTRY]["config"])
-        for key in [*wanted, *(["schedule.warmup_lr"] if LR in wanted else [])]:
-            OmegaConf.update(cfg, key, OmegaConf.select(stored, key))
 
 
 def tune(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> None:
