@@ -1,11 +1,13 @@
 """What torch says of dead processes, in one sentence; what else it says, as it is."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
 
-from yolact_pl.training.accidents import AccidentError, accidents_in_words
+from yolact_pl.training.accidents import AccidentError, RunTrainer, accidents_in_words
 
 WORKER = "DataLoader worker (pid 7)"
 
@@ -30,6 +32,32 @@ def test_sentences(said: str, sentence: str) -> None:
     with pytest.raises(AccidentError, match=re.escape(sentence)) as caught, accidents_in_words():
         raise RuntimeError(said)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            torch.cuda.OutOfMemoryError("CUDA out of memory."),
+            "the memory of the GPU is",
+        ),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"), "the memory of the GPU is"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "the memory of this machine is",
+        ),
+        (MemoryError(), "the memory of this machine is"),
+    ],
+)
+def test_exhausted_memory(
+    error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fit(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    with pytest.raises(ValueError, match=f"^{sentence} not enough: lower dataset.batch_size"):
+        RunTrainer(logger=False, default_root_dir=tmp_path, accelerator="cpu").fit()
 
 
 def test_failed_collective_operation() -> None:

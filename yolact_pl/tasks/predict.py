@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, ListConfig
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from yolact_pl.cli.out_of_memory import memory_in_words
 from yolact_pl.cli.predict_options import checked_options
 from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.cli.stop_signals import stop_signals
@@ -37,6 +37,7 @@ from yolact_pl.results.detections import Detections
 _log = logging.getLogger(__name__)
 GALLERY_PICTURES = 24
 WRITERS = 2
+PREDICT_WITH_LESS = "lower batch_size, image_size or top_k, or give device=cpu"
 NAMED_AT_THE_END = 3
 
 Image = NDArray[np.uint8]
@@ -53,7 +54,8 @@ def run(cfg: DictConfig) -> None:
     source = _source(cfg)
     cfg = checked_options(cfg, video=is_video(source))
     if is_video(source):
-        _predict_video(cfg, _predictor(cfg))
+        with memory_in_words(PREDICT_WITH_LESS):
+            _predict_video(cfg, _predictor(cfg))
         return
     assert not isinstance(source, int)  # a camera
     files = image_files(source, recursive=cfg.recursive)
@@ -62,14 +64,10 @@ def run(cfg: DictConfig) -> None:
         _log.warning("videos left out: %d; of a folder only images are taken, a video is given by itself: "
                      "source=%s", len(videos), videos[0])  # fmt: skip
     try:
-        _predict_images(cfg, files, _predictor(cfg))
+        with memory_in_words(PREDICT_WITH_LESS):
+            _predict_images(cfg, files, _predictor(cfg))
     except OSError as error:
         raise ValueError(f"output={cfg.output} cannot be written to: {error.strerror or error}") from error
-    except torch.cuda.OutOfMemoryError as error:
-        raise ValueError(
-            f"the GPU's memory is not enough: lower batch_size={cfg.batch_size} or image_size, or "
-            "give device=cpu"
-        ) from error
 
 
 def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) -> None:

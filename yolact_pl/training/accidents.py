@@ -1,4 +1,4 @@
-"""Processes that die: what it means for the others, in one sentence."""
+"""Dead processes and exhausted memory, in one sentence."""
 
 import os
 import re
@@ -12,10 +12,17 @@ from typing import Any
 import torch
 from pytorch_lightning import Trainer
 
+from yolact_pl.cli.out_of_memory import memory_in_words
+
 _FIRST_PROCESS = "YOLACT_FIRST_PROCESS"
 _WORKER = re.compile(r"DataLoader worker \(pid\(?s?\)? ?([\d, ]+)\) (.+)", re.DOTALL)
 _PEER = re.compile("Connection (closed|reset) by peer|Broken pipe|Socket closed|Connection refused")
 _LOOK_EVERY = 2.0
+_TRAIN_WITH_LESS = (
+    "lower dataset.batch_size (the schedule is scaled to it) or image_size, or give "
+    "trainer.precision=bf16-mixed; continue with resume=auto"
+)
+_EVALUATE_WITH_LESS = "lower dataset.batch_size"
 
 
 class AccidentError(ValueError):
@@ -23,14 +30,14 @@ class AccidentError(ValueError):
 
 
 class RunTrainer(Trainer):
-    """Lightning's Trainer, which ends with an `AccidentError` where another process has died."""
+    """Lightning's Trainer, which ends with one sentence where another process has died or memory ran out."""
 
     def fit(self, *args: Any, **options: Any) -> None:
-        with accidents_in_words():
+        with memory_in_words(_TRAIN_WITH_LESS), accidents_in_words():
             super().fit(*args, **options)
 
     def validate(self, *args: Any, **options: Any) -> Any:
-        with accidents_in_words():
+        with memory_in_words(_EVALUATE_WITH_LESS), accidents_in_words():
             return super().validate(*args, **options)
 
 
@@ -57,11 +64,11 @@ def _sentence(error: RuntimeError) -> str | None:
         how = worker[2].split(". ")[0].strip(" .")
         return (
             f"data worker {worker[1]} {how}; if memory ran out, give fewer dataset.num_workers; "
-            "go on with resume=auto"
+            "continue with resume=auto"
         )
     if peer or isinstance(error, torch.distributed.DistError):
         how = peer[0] if peer else said.splitlines()[0]
-        return f"another process of this run has ended ({how}), see its own output; go on with resume=auto"
+        return f"another process of this run has ended ({how}), see its own output; continue with resume=auto"
     return None
 
 

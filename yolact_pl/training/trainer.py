@@ -20,7 +20,6 @@ from yolact_pl.callbacks.checkpoint_file import CompleteCheckpoints
 from yolact_pl.callbacks.resumed_schedule import ResumedSchedule
 from yolact_pl.config.build import build
 from yolact_pl.training.accidents import RunTrainer, stay_together
-from yolact_pl.training.sharding import ShardedStrategy
 from yolact_pl.training.spawned import SpawnedLog
 from yolact_pl.training.sync_batch_norm import SyncTrainedBatchNorm
 
@@ -67,7 +66,7 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         use_distributed_sampler=False,  # data/sampler.py shares out, without repeating an image
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        **{"strategy": strategy, "sync_batchnorm": False, **options},
+        **{"strategy": strategy, "sync_batchnorm": False, **_epochs_between_validations(cfg), **options},
     )
     if cfg.trainer.sync_batchnorm and isinstance(trainer.accelerator, CPUAccelerator):
         raise ValueError("trainer.sync_batchnorm=true needs GPUs: torch has no such batch norm for the CPU")
@@ -89,12 +88,19 @@ def check_accelerator(name: str) -> None:
 
 
 def _check_intervals(cfg: DictConfig) -> None:
-    """What Lightning would divide by without a look."""
+    """Raises:
+    ValueError: a number that Lightning would divide by unchecked.
+    """
     batches, interval = cfg.trainer.accumulate_grad_batches, cfg.trainer.val_check_interval
     if not (isinstance(batches, int) and batches >= 1):
         raise ValueError(f"trainer.accumulate_grad_batches={batches}: expected 1 or more")
     if not (interval is None or (isinstance(interval, int | float) and interval > 0)):
         raise ValueError(f"trainer.val_check_interval={interval}: expected steps, 1 or more, or null")
+
+
+def _epochs_between_validations(cfg: DictConfig) -> dict[str, None]:
+    """A number of steps between validations takes the place of a number of epochs."""
+    return {"check_val_every_n_epoch": None} if isinstance(cfg.trainer.val_check_interval, int) else {}
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:
@@ -130,8 +136,6 @@ def num_processes(trainer: Trainer) -> int:
 def _strategy(cfg: DictConfig) -> Any:
     """`auto`, but DDP does not copy buffers in every pass: a validation with unequal shares would hang."""
     strategy = cfg.trainer.strategy
-    if strategy == "fsdp":
-        return ShardedStrategy()
     if strategy not in ("auto", "ddp", "ddp_spawn"):
         return strategy if isinstance(strategy, str) else build(strategy)
     several = strategy != "auto" or cfg.trainer.num_nodes > 1 or cfg.trainer.devices not in (1, "1", [0])
