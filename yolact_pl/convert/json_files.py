@@ -34,7 +34,7 @@ def entry(item: dict[str, Any], key: str, kind: type, place: str) -> Any:
     """
     value = item.get(key)
     if not isinstance(value, kind) or value == "":
-        found = f"is a {json_type(value)}" if key in item else "is missing"
+        found = "is empty" if value == "" else f"is a {json_type(value)}" if key in item else "is missing"
         raise DataError(f'{place}: "{key}" must be {_NAMES[kind]} but {found}.')
     return value
 

@@ -73,7 +73,7 @@ def _image_file(content: dict[str, Any], file: Path, images: Path | None) -> Pat
 
 def _size(content: dict[str, Any], image: Path, file: Path) -> tuple[int, int]:
     """(height, width) of the image, which must be the stated one if there is one."""
-    stated: tuple[Any, Any] = content.get("imageHeight"), content.get("imageWidth")
+    stated: tuple[Any, Any] = _side(content.get("imageHeight")), _side(content.get("imageWidth"))
     if None in stated:
         return picture_size(image)
     size = picture_size(image, stated)
@@ -83,6 +83,11 @@ def _size(content: dict[str, Any], image: Path, file: Path) -> tuple[int, int]:
             f"{size[0]} x {size[1]}; give the image that was labeled."
         )
     return size
+
+
+def _side(value: Any) -> Any:
+    """Some tools write numbers as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _objects(

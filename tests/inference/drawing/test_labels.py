@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from yolact_pl.inference.drawing import labels
 from yolact_pl.inference.drawing.colors import text_color
 from yolact_pl.inference.drawing.label_places import label_place
 from yolact_pl.inference.drawing.labels import ELLIPSIS, draw_chip, shorten, text_coverage
@@ -48,9 +49,11 @@ def test_less_room_costs_the_score_and_then_the_label() -> None:
     assert shorten("猫" * 300, "0.87", 12, 3) == ""
 
 
-def test_scripts_without_a_font_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(2):
-        assert text_coverage("\ufffe\ufffd", 12).shape[1] > 0  # U+FFFE is no character in any font
+def test_missing_font_is_told_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "_warned", [])
+    for score in ("0.87", "0.95"):
+        # U+FFFE is no character in any font
+        assert text_coverage(f"\ufffe\ufffd {score}", 12).shape[1] > 0
     assert sum("no font" in record.message for record in caplog.records) == 1
 
 

@@ -27,6 +27,8 @@ FONT_FILES = (
 """Asked of the system, in this order, for what Pillow's own font (ASCII and little more) cannot draw."""
 ELLIPSIS = "…"
 NO_CHARACTER = "\uffff"
+_warned: list[bool] = []
+"""Not empty once a missing font was told, which is enough for a process."""
 
 
 def text_coverage(text: str, size: int) -> NDArray[np.float32]:
@@ -110,11 +112,13 @@ def _font_file(characters: frozenset[str]) -> str | None:
             return file
         if drawn > most:
             best, most = file, drawn
-    log.warning(
-        "no font on this computer can draw all of %r, labels show empty boxes instead: "
-        "install one that can, such as DejaVu Sans or Noto Sans CJK",
-        "".join(sorted(characters)),
-    )
+    if not _warned:  # each score beside a name is another text
+        _warned.append(True)
+        log.warning(
+            "no font on this computer can draw all of %r, labels show empty boxes instead: "
+            "install one that can, such as DejaVu Sans or Noto Sans CJK",
+            "".join(sorted(characters)),
+        )
     return best
 
 
