@@ -1,27 +1,31 @@
-"""The published network as directly as it can be written: what a training step is measured against."""
+"""The published network as directly as it can be written: the reference of training steps."""
 
 import copy
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from yolact_pl.models.head import PredictionHead
+from yolact_pl.models.protonet import ProtoNet
 from yolact_pl.models.resnet import Bottleneck, ResNet
 from yolact_pl.models.yolact import Yolact
 
 
-class EnlargedConv2d(nn.Conv2d):
-    """The ProtoNet's convolution of the enlarged map."""
+class PlainProtoNet(ProtoNet):
+    """The prototype network with the ReLU after upsampling, too."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        enlarged = F.interpolate(input, scale_factor=2, mode="bilinear", align_corners=False)
-        return super().forward(F.relu(enlarged))
+    def forward(self, p3: Tensor) -> Tensor:
+        x = p3
+        for conv in self.coarse:
+            x = conv(x)
+        x = F.relu(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False))
+        return self.prototypes(self.fine(x))
 
 
 class PlainBottleneck(Bottleneck):
-    """A residual block, one step after the other."""
+    """A residual block whose batch norm is a step of its own."""
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
@@ -32,7 +36,7 @@ class PlainBottleneck(Bottleneck):
 
 
 class PlainResNet(ResNet):
-    """ResNet with the first batch norm by itself, too."""
+    """ResNet whose first batch norm is a step of its own, and the ReLU before the pooling."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         c2 = self.layer1(self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True)))
@@ -47,7 +51,7 @@ class PlainHead(PredictionHead):
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         outputs: list[list[Tensor]] = [[], [], []]
         for level in levels:
-            x = F.relu(self.shared(level))
+            x = self.shared(level)
             for kind, conv in zip(
                 outputs, (self.class_logits, self.box_deltas, self.coefficients), strict=True
             ):
@@ -66,5 +70,5 @@ def plain_network(network: Yolact) -> Yolact:
     for module in plain.modules():
         if isinstance(module, Bottleneck):
             module.__class__ = PlainBottleneck
-    plain.protonet.fine.__class__ = EnlargedConv2d
+    plain.protonet.__class__ = PlainProtoNet
     return plain.to(memory_format=torch.contiguous_format)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.models.conv_unit import conv_relu
+from yolact_pl.models.conv_relu import ConvRelu
 
 
 class Fpn(nn.Module):
@@ -18,7 +18,7 @@ class Fpn(nn.Module):
     def __init__(self, in_channels: Sequence[int], channels: int = 256) -> None:
         super().__init__()
         self.laterals = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
-        self.predictions = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in in_channels)
+        self.predictions = nn.ModuleList(ConvRelu(channels, channels, 3, padding=1) for _ in in_channels)
         self.downsamples = nn.ModuleList(
             nn.Conv2d(channels, channels, 3, stride=2, padding=1) for _ in range(2)
         )
@@ -30,7 +30,7 @@ class Fpn(nn.Module):
             size = merged[level].shape[-2:]
             coarse = F.interpolate(merged[level + 1], size, mode="bilinear", align_corners=False)
             merged[level] = merged[level] + coarse
-        levels = [conv_relu(conv, feature) for conv, feature in zip(self.predictions, merged, strict=True)]
+        levels = [conv(feature) for conv, feature in zip(self.predictions, merged, strict=True)]
         for conv in self.downsamples:
             levels.append(conv(levels[-1]))
         return levels

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from yolact_pl.models.conv_unit import conv_relu
+from yolact_pl.models.conv_relu import ConvRelu
 from yolact_pl.models.sparse_gradient import conv_with_sparse_gradient
 
 
@@ -17,20 +17,20 @@ class PredictionHead(nn.Module):
     ) -> None:
         """Args:
         channels: of each pyramid level.
-        num_anchors: anchors a cell.
+        num_anchors: anchors per cell.
         num_classes: C, background not counted.
         num_prototypes: K.
         """
         super().__init__()
         self.num_anchors = num_anchors
-        self.shared = nn.Conv2d(channels, channels, 3, padding=1)
+        self.shared = ConvRelu(channels, channels, 3, padding=1)
         self.class_logits = nn.Conv2d(channels, num_anchors * (1 + num_classes), 3, padding=1)
         self.box_deltas = nn.Conv2d(channels, num_anchors * 4, 3, padding=1)
         self.coefficients = nn.Conv2d(channels, num_anchors * num_prototypes, 3, padding=1)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """P3..P7 to class logits [B, A, 1 + C], box deltas [B, A, 4] and coefficients [B, A, K] in -1..1."""
-        shared = [conv_relu(self.shared, level) for level in levels]
+        shared = [self.shared(level) for level in levels]
         return (
             self._per_anchor([conv_with_sparse_gradient(self.class_logits, x) for x in shared]),
             self._per_anchor([conv_with_sparse_gradient(self.box_deltas, x) for x in shared]),
@@ -38,7 +38,7 @@ class PredictionHead(nn.Module):
         )
 
     def _per_anchor(self, maps: list[Tensor]) -> Tensor:
-        """Maps [B, anchors a cell x n, height, width] of the levels to [B, A, n]."""
+        """Maps [B, anchors per cell x n, height, width] of the levels to [B, A, n]."""
         # Views up to here whatever the memory format: concatenating makes the only copy.
         cells = torch.cat([x.flatten(2).transpose(1, 2) for x in maps], dim=1)
         b, num_cells, channels = cells.shape

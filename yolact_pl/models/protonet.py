@@ -1,9 +1,9 @@
 """The prototype network."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.models.conv_unit import conv_relu
-from yolact_pl.models.upsampled_conv import UpsampledConv2d
+from yolact_pl.models.conv_relu import ConvRelu
 
 
 class ProtoNet(nn.Module):
@@ -11,14 +11,15 @@ class ProtoNet(nn.Module):
 
     def __init__(self, channels: int = 256, num_prototypes: int = 32) -> None:
         super().__init__()
-        self.coarse = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
-        self.fine = UpsampledConv2d(channels, channels)
-        self.prototypes = nn.Conv2d(channels, num_prototypes, 1)
+        self.coarse = nn.ModuleList(ConvRelu(channels, channels, 3, padding=1) for _ in range(3))
+        self.fine = ConvRelu(channels, channels, 3, padding=1)
+        self.prototypes = ConvRelu(channels, num_prototypes, 1)
 
     def forward(self, p3: Tensor) -> Tensor:
-        """[B, channels, height, width] to prototypes [B, K, h, w], not negative."""
+        """[B, channels, height, width] to prototypes [B, K, 2 height, 2 width], not negative."""
         x = p3
         for conv in self.coarse:
-            x = conv_relu(conv, x)
-        # The published network has a ReLU between enlarging and `fine`: averages of a ReLU pass it unchanged.
-        return conv_relu(self.prototypes, conv_relu(self.fine, x))
+            x = conv(x)
+        # The published network has a ReLU in between, which averages of a ReLU do not need.
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return self.prototypes(self.fine(x))

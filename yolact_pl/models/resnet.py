@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch.nn.functional as F
 import torchvision.models
 from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
 from yolact_pl.models.backbone import Backbone
-from yolact_pl.models.conv_unit import conv_norm, conv_norm_relu
+from yolact_pl.models.batch_norm import conv_norm
 from yolact_pl.models.weight_files import cached_download, load_exactly, read_tensors, rename_keys
 
 PUBLISHED_KEYS = (
@@ -45,10 +46,11 @@ class BasicBlock(nn.Module):
         self.downsample = _projection(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, in_channels, H, W] to [B, width, H / stride, W / stride]; prediction may change the input."""
-        shortcut = _shortcut(self.downsample, x)
-        out = conv_norm_relu(self.conv1, self.bn1, x)
-        return conv_norm_relu(self.conv2, self.bn2, out, add=shortcut)
+        """[B, in_channels, H, W] to [B, width, H / stride, W / stride]."""
+        out = F.relu(conv_norm(self.conv1, self.bn1, x), inplace=True)
+        out = conv_norm(self.conv2, self.bn2, out)
+        out += _shortcut(self.downsample, x)
+        return F.relu(out, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -67,11 +69,12 @@ class Bottleneck(nn.Module):
         self.downsample = _projection(in_channels, width * self.expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, in_channels, H, W] to [B, 4 x width, H / stride, W / stride], else as `BasicBlock.forward`."""
-        shortcut = _shortcut(self.downsample, x)
-        out = conv_norm_relu(self.conv1, self.bn1, x)
-        out = conv_norm_relu(self.conv2, self.bn2, out)
-        return conv_norm_relu(self.conv3, self.bn3, out, add=shortcut)
+        """[B, in_channels, H, W] to [B, 4 x width, H / stride, W / stride]."""
+        out = F.relu(conv_norm(self.conv1, self.bn1, x), inplace=True)
+        out = F.relu(conv_norm(self.conv2, self.bn2, out), inplace=True)
+        out = conv_norm(self.conv3, self.bn3, out)
+        out += _shortcut(self.downsample, x)
+        return F.relu(out, inplace=True)
 
 
 class ResNet(Backbone):
@@ -131,8 +134,8 @@ class ResNet(Backbone):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Normalised images [B, 3, H, W] to (C3, C4, C5)."""
-        c2 = self.layer1(self.maxpool(conv_norm_relu(self.conv1, self.bn1, x)))
-        # Each of these stages begins with a projection: its blocks write over nothing that is given away.
+        # Published in the other order: a maximum and a ReLU commute, and the pooled map is a fourth.
+        c2 = self.layer1(F.relu(self.maxpool(conv_norm(self.conv1, self.bn1, x)), inplace=True))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
         return c3, c4, self.layer4(c4)

@@ -4,9 +4,9 @@ import copy
 
 import torch
 
+from yolact_pl.models.fast.cpu_modules import replace_modules
 from yolact_pl.models.fast.fusing import fuse_batch_norm
 from yolact_pl.models.fast.memory import keep_freed_memory
-from yolact_pl.models.fast.packed_conv import pack_convolutions
 from yolact_pl.models.yolact import Yolact
 
 
@@ -15,9 +15,9 @@ def inference_copy(
 ) -> Yolact:
     """A copy for prediction only, whose numbers differ by rounding alone.
 
-    Batch norm becomes part of the convolutions, memory has channels last, and on the CPU the convolutions
-    keep their weights packed. The network itself stays as it is and can be trained on. A copy for the CPU has
-    the whole process keep some memory, see `keep_freed_memory`.
+    Batch norm becomes part of the convolutions, memory has channels last, and on the CPU faster modules take
+    the place of some, see `replace_modules`. The network itself stays as it is and can be trained on. A copy
+    for the CPU has the whole process keep some memory, see `keep_freed_memory`.
 
     Args:
         network: in float32, on any device.
@@ -28,14 +28,12 @@ def inference_copy(
     copied = copy.deepcopy(network).eval().requires_grad_(False)
     copied.semantic = None  # which only training uses
     fuse_batch_norm(copied)
-    parts = (copied.backbone, copied.fpn, copied.protonet, copied.head)
-    for part in parts:
+    for part in (copied.backbone, copied.fpn, copied.protonet, copied.head):
         part.to(dtype)
         if device.type in ("cpu", "cuda"):  # whose convolutions are fastest so
             part.to(memory_format=torch.channels_last)
     copied.to(device)
     if device.type == "cpu":
-        for part in parts:
-            pack_convolutions(part)
+        replace_modules(copied)
         keep_freed_memory()
     return copied
