@@ -13,11 +13,16 @@ class FakeGpu(TorchDispatchMode):
 
     So whatever needs a number from the GPU fails, as does an operation on tensors of both devices. Copies for
     which the CPU has to wait are refused, unless `may_wait`.
+
+    Args:
+        may_wait: see above.
+        like_mps: refuse float64 and `embedding_bag`, which Apple's GPUs lack.
     """
 
-    def __init__(self, *, may_wait: bool = False) -> None:
+    def __init__(self, *, may_wait: bool = False, like_mps: bool = False) -> None:
         super().__init__()
         self.may_wait = may_wait
+        self.like_mps = like_mps
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
 
     def __enter__(self) -> "FakeGpu":
@@ -44,6 +49,11 @@ class FakeGpu(TorchDispatchMode):
             assert target == "cuda", "the CPU waits for numbers of the GPU"
             assert kwargs.get("non_blocking"), "the CPU waits until the GPU has taken its numbers"
         if fake or target == "cuda":
-            return func(*args, **kwargs)
+            found = func(*args, **kwargs)
+            if self.like_mps:
+                assert "embedding_bag" not in func.name(), "MPS has no such operator"
+                on_gpu = [x for x in tree_leaves(found) if isinstance(x, FakeTensor) and x.is_cuda]
+                assert not any(x.dtype == torch.float64 for x in on_gpu), "MPS has no float64"
+            return found
         with unset_fake_temporarily():
             return func(*args, **kwargs)

@@ -19,8 +19,8 @@ def deform_conv(
 ) -> Tensor:
     """Convolve with each tap moved by its own offset and scaled by its own factor.
 
-    Positions outside of the map read zero. This is the one place that chooses between the formulations:
-    torchvision's kernel on CUDA, the gathered one elsewhere, where it is faster or the kernel does not exist.
+    Positions outside of the map read zero. This is the one place that chooses between the formulations: the
+    gathered one on the CPU, where it is faster, torchvision's kernel elsewhere (on MPS from 0.23 on).
 
     Args:
         x: [B, I, H, W] of the type of `weight`.
@@ -34,7 +34,7 @@ def deform_conv(
     Returns:
         [B, O, h, w].
     """
-    formulation = kernel_deform_conv if x.is_cuda else gathered_deform_conv
+    formulation = gathered_deform_conv if x.is_cpu else kernel_deform_conv
     return formulation(x, offsets, modulation, weight, bias, stride=stride, padding=padding)
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from tests.fake_gpu import FakeGpu
 from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.fast.fusing import fuse_batch_norm
 from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
@@ -49,6 +51,17 @@ def test_copy_differs_by_rounding_and_leaves_the_network_alone(
             assert torch.equal(getattr(found, name), getattr(again, name))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_what_is_on_a_gpu_without_float64_fuses_and_predicts() -> None:
+    network = tiny(deformable=True)
+    with FakeGpu(may_wait=True, like_mps=True), torch.no_grad():
+        network.to("cuda")
+        fuse_batch_norm(network)
+        found = network(torch.zeros(1, 3, 64, 96, dtype=torch.uint8, device="cuda"))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    assert found.prototypes.is_cuda
+    assert found.prototypes.shape == (1, 4, 16, 24)
 
 
 @torch.inference_mode()

@@ -3,24 +3,24 @@
 import itertools
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
 from yolact_pl.models.resnet import BasicBlock, Bottleneck, ResNet
 
 NAMED_PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
-"""What follows each other in these classes: their `forward` says so, the order of their parts need not."""
+"""What follows each other in `CLASSES_WITH_NAMED_PAIRS`: their `forward` says so, not the order of parts."""
 CLASSES_WITH_NAMED_PAIRS = (ResNet, BasicBlock, Bottleneck)
 
 
 def fuse_batch_norm(network: nn.Module) -> None:
-    """Give convolutions the weights that make the batch norm after them needless, and take it out, in place.
+    """Fold batch norm into the weights of the convolutions before it, in place.
 
-    With running statistics batch norm is one factor and one summand a channel. Fused are the parts of plain
-    `nn.Sequential` and of our ResNets, deformable convolutions too; other networks keep their batch norm.
+    With running statistics batch norm is one factor and one summand per channel. It is fused in plain
+    `nn.Sequential` and in our ResNets, deformable convolutions included; other networks keep it.
 
     Args:
-        network: in evaluation mode; it can't be trained afterwards.
+        network: in evaluation mode; it cannot be trained afterwards.
     """
     assert not network.training, "batch norm in training mode depends on the batch"
     for module in list(network.modules()):
@@ -49,14 +49,18 @@ def _fits(conv: nn.Module, norm: nn.Module) -> bool:
 
 @torch.no_grad()
 def _absorb(conv: nn.Conv2d | ModulatedDeformConv2d, norm: nn.BatchNorm2d) -> None:
-    """Change the convolution's weights, in float64 on the way."""
+    """Change the convolution's weights, computed in float64 on the CPU: other devices may not have it."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    mean, factor = norm.running_mean.double(), (norm.running_var.double() + norm.eps).rsqrt()
-    bias = -mean if conv.bias is None else conv.bias.double() - mean
+    mean, factor = _double(norm.running_mean), (_double(norm.running_var) + norm.eps).rsqrt()
+    bias = -mean if conv.bias is None else _double(conv.bias) - mean
     if norm.affine:
-        factor = factor * norm.weight.double()
-    bias = bias * factor + (norm.bias.double() if norm.affine else 0)
-    weight = conv.weight.double() * factor.view(-1, 1, 1, 1)
+        factor = factor * _double(norm.weight)
+    bias = bias * factor + (_double(norm.bias) if norm.affine else 0)
+    weight = _double(conv.weight) * factor.view(-1, 1, 1, 1)
     conv.weight = nn.Parameter(weight.to(conv.weight), requires_grad=False)
     conv.bias = nn.Parameter(bias.to(conv.weight), requires_grad=False)
+
+
+def _double(x: Tensor) -> Tensor:
+    return x.cpu().double()
