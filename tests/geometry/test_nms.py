@@ -6,6 +6,7 @@ from torch import Tensor
 from torchvision.ops import box_iou, nms
 
 from yolact_pl.geometry import nms as nms_module
+from yolact_pl.geometry.boxes import box_iou as box_iou_of_each
 from yolact_pl.geometry.nms import cross_class_nms, exact_nms, fast_nms
 
 
@@ -46,6 +47,23 @@ def test_fast_nms_does_not_depend_on_how_many_are_judged_at_once(monkeypatch: py
     monkeypatch.setattr(nms_module, "CANDIDATES_AT_ONCE", 7)
     for a, b in zip(at_once, fast_nms(boxes, scores), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("num_boxes", "num_classes", "max_detections"), [(150, 8, 100), (40, 1, 5), (0, 3, 9)]
+)
+def test_gpus_judge_all_candidates_some_classes_at_a_time(
+    num_boxes: int, num_classes: int, max_detections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes, scores = crowded(num_boxes, num_classes, seed=2)
+    expected = fast_nms(boxes, scores, max_detections=max_detections)
+    monkeypatch.setattr(nms_module, "_search_from_the_best", nms_module._search_all)
+    monkeypatch.setattr(nms_module, "CLASSES_AT_ONCE", 3)
+    sizes = []
+    monkeypatch.setattr(nms_module, "box_iou", lambda a, b: sizes.append(len(a)) or box_iou_of_each(a, b))
+    for found, wanted in zip(fast_nms(boxes, scores, max_detections=max_detections), expected, strict=True):
+        assert torch.equal(found, wanted)
+    assert max(sizes) <= 3
 
 
 def test_a_dropped_box_suppresses_in_fast_nms_only() -> None:

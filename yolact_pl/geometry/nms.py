@@ -15,6 +15,8 @@ Survivors = tuple[Tensor, Tensor, Tensor]
 """([N] int64 index, [N] int64 label, [N] score), best first."""
 
 CANDIDATES_AT_ONCE = 256
+CLASSES_AT_ONCE = 100
+"""Of a GPU's IoUs, [classes, L, L] at a time: 16 MB of L = 200 candidates."""
 
 
 def fast_nms(
@@ -27,38 +29,61 @@ def fast_nms(
 ) -> Survivors:
     """Fast NMS (YOLACT, section 3.4): also boxes that are dropped themselves suppress others.
 
-    Each class looks at its `max_candidates` best boxes and drops those whose IoU with any better one exceeds
+    Each class considers its `max_candidates` best boxes and drops those whose IoU with any better one exceeds
     `iou_threshold`; the `max_detections` best over all classes are returned, however low their scores.
-
-    A candidate's fate depends on better ones of its class only. So on the CPU the candidates of all classes
-    are judged together from the best down, until enough have survived: mostly a small part of them. Other
-    devices judge all at once, which needs no answer from the device in between.
 
     Args:
         boxes: [M, 4].
         scores: [M, C].
     """
-    num_candidates = min(max_candidates, len(boxes))
-    top_scores, top = scores.t().topk(num_candidates, dim=1)  # [C, L], best first
+    top_scores, top = scores.t().topk(min(max_candidates, len(boxes)), dim=1)  # [C, L], best first
     top_boxes = boxes[top]
     order = top_scores.flatten().argsort(descending=True, stable=True)
-    ranks = torch.arange(num_candidates, device=boxes.device)
+    search = _search_from_the_best if boxes.is_cpu else _search_all
+    best = search(top_boxes, order, iou_threshold, max_detections)
+    label, rank = _label_and_rank(best, top.shape[1])
+    return top[label, rank], label, top_scores[label, rank]
 
+
+def _search_from_the_best(
+    top_boxes: Tensor, order: Tensor, iou_threshold: float, max_detections: int
+) -> Tensor:
+    """Survivors of fast NMS, on the CPU.
+
+    A candidate's fate depends on better ones of its class only. So the candidates of all classes are judged
+    together from the best down, until enough have survived: mostly a small part of them.
+
+    Args:
+        top_boxes: [C, L, 4], best first.
+        order: [C L], positions in the flattened [C, L] by falling score.
+        iou_threshold: a higher IoU drops the lower score.
+        max_detections: of the result.
+
+    Returns:
+        The first of `order` that survive.
+    """
+    num_candidates = top_boxes.shape[1]
+    ranks = torch.arange(num_candidates)
     survivors, found = [order[:0]], 0
-    on_cpu = boxes.device.type == "cpu"
-    for candidates in order.split(CANDIDATES_AT_ONCE if on_cpu else max(len(order), 1)):
+    for candidates in order.split(CANDIDATES_AT_ONCE):
         label, rank = _label_and_rank(candidates, num_candidates)
-        num_better = int(rank.max()) if on_cpu and len(rank) else num_candidates
+        num_better = int(rank.max()) if len(rank) else 0
         iou = box_iou(top_boxes[label, rank, None], top_boxes[label, :num_better])[:, 0]
         suppressed = (iou > iou_threshold) & (ranks[:num_better] < rank[:, None])
         survivors.append(candidates[~suppressed.any(dim=1)])
         found += len(survivors[-1])
         if found >= max_detections:
             break
+    return torch.cat(survivors)[:max_detections]
 
-    best = torch.cat(survivors)[:max_detections]
-    label, rank = _label_and_rank(best, num_candidates)
-    return top[label, rank], label, top_scores[label, rank]
+
+def _search_all(top_boxes: Tensor, order: Tensor, iou_threshold: float, max_detections: int) -> Tensor:
+    """As `_search_from_the_best`, without waiting for the device before all candidates are judged."""
+    suppressed = [
+        (box_iou(part, part) > iou_threshold).triu(diagonal=1).any(dim=1)
+        for part in top_boxes.split(CLASSES_AT_ONCE)
+    ]
+    return order[~torch.cat(suppressed).flatten()[order]][:max_detections]
 
 
 def _label_and_rank(positions: Tensor, num_candidates: int) -> tuple[Tensor, Tensor]:
