@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra.utils import get_method
 
 from tests.tiny_run import TINY, compose_config
@@ -28,6 +29,12 @@ def pytest_configure() -> None:
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the runs of this session keep their shapes."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def bfloat16_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU claims to compute in bfloat16; where it does not, torch emulates it, slowly."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
 
 
 @pytest.fixture

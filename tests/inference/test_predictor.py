@@ -138,6 +138,7 @@ def test_the_steps_together_are_the_call(options: Options, most: int, resize: st
         assert_same(found.in_image(image.shape[:2], placement), expected)
 
 
+@pytest.mark.usefixtures("bfloat16_cpu")
 def test_half_precision_is_the_networks_only() -> None:
     predictor = torch_predictor(
         small_network(), Postprocess(), class_names=NAMES, image_size=(64, 96), device="cpu", half=True

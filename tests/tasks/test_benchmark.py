@@ -76,6 +76,7 @@ def test_without_a_data_set_a_synthetic_image_is_measured(
     assert "instances_val2017.json does not exist" in caplog.text
 
 
+@pytest.mark.usefixtures("bfloat16_cpu")
 def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: Path, data_dir: Path) -> None:
     cfg = compose_config([*TINY, f"data_dir={data_dir}", "image_size=96", "name=mine"], tmp_path)
     data = build(cfg.dataset)

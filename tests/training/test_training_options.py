@@ -74,6 +74,7 @@ def test_gradients_are_clipped(run_task: Run, tmp_path: Path, weights: list[dict
     assert all(value.is_contiguous() for value in weights[0].values())
 
 
+@pytest.mark.usefixtures("bfloat16_cpu")
 def test_layout_is_channels_last_unless_said_otherwise(
     run_task: Run, tmp_path: Path, weights: list[dict[str, Tensor]]
 ) -> None:
@@ -83,6 +84,7 @@ def test_layout_is_channels_last_unless_said_otherwise(
     assert all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
 
 
+@pytest.mark.usefixtures("bfloat16_cpu")
 @pytest.mark.parametrize(
     ("precision", "expected"),
     [("32", torch.float32), ("bf16-mixed", torch.bfloat16), ("16-mixed", torch.bfloat16)],  # the last: a CPU

@@ -14,14 +14,19 @@ from pytorch_lightning.accelerators import CPUAccelerator, CUDAAccelerator, MPSA
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.utilities import rank_zero_only
 from torch.nn.parallel import DistributedDataParallel
 
 from yolact_pl.callbacks.checkpoint_file import CompleteCheckpoints
 from yolact_pl.callbacks.resumed_schedule import ResumedSchedule
-from yolact_pl.config.build import build
+from yolact_pl.config.build import build, resize_mode
+from yolact_pl.images.placement import SHORTEST_EDGE
+from yolact_pl.models.fast.half_precision import SLOW_BFLOAT16, cpu_has_bfloat16
 from yolact_pl.training.accidents import RunTrainer, stay_together
 from yolact_pl.training.spawned import SpawnedLog
 from yolact_pl.training.sync_batch_norm import SyncTrainedBatchNorm
+
+_log = logging.getLogger(__name__)
 
 NEEDLESS_WARNINGS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # its own affair
@@ -66,6 +71,8 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         use_distributed_sampler=False,  # data/sampler.py shares out, without repeating an image
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+        precision=_precision(cfg),
+        benchmark=_benchmark(cfg),
         **{"strategy": strategy, "sync_batchnorm": False, **_epochs_between_validations(cfg), **options},
     )
     if cfg.trainer.sync_batchnorm and isinstance(trainer.accelerator, CPUAccelerator):
@@ -85,6 +92,36 @@ def check_accelerator(name: str) -> None:
             f"trainer.accelerator={name}: PyTorch sees no such device on this machine; trainer=default takes "
             "a GPU where there is one, else the CPU"
         )
+
+
+def _precision(cfg: DictConfig) -> str:
+    """`trainer.precision`, or float32 where 16 bits would take longer.
+
+    Raises:
+        ValueError: weights are to be kept in 16 bits.
+    """
+    precision = str(cfg.trainer.precision)
+    if precision in ("bf16-true", "16-true"):
+        raise ValueError(
+            f"trainer.precision={precision}: 16 bits are too coarse for anchors, boxes and small steps of "
+            f"the weights; trainer.precision={precision.replace('true', 'mixed')} uses 16 where they suffice"
+        )
+    if precision in ("bf16-mixed", "16-mixed", "bf16", "16") and _runs_on_cpu(cfg) and not cpu_has_bfloat16():
+        rank_zero_only(_log.warning)("trainer.precision=%s: %s", precision, SLOW_BFLOAT16)
+        return "32-true"
+    return precision
+
+
+def _runs_on_cpu(cfg: DictConfig) -> bool:
+    gpu = CUDAAccelerator.is_available() or MPSAccelerator.is_available()
+    return cfg.trainer.accelerator == "cpu" or (cfg.trainer.accelerator == "auto" and not gpu)
+
+
+def _benchmark(cfg: DictConfig) -> bool:
+    """`trainer.benchmark`: cuDNN tries its kernels for each new shape, which must not change all the time."""
+    if cfg.trainer.benchmark != "auto":
+        return cfg.trainer.benchmark
+    return resize_mode(cfg) != SHORTEST_EDGE
 
 
 def _check_intervals(cfg: DictConfig) -> None:

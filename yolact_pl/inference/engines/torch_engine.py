@@ -17,6 +17,7 @@ from yolact_pl.images.placement import STRETCH, Placement, Resize
 from yolact_pl.inference.measuring.timing import MIB, Meter
 from yolact_pl.inference.options import Options, Request
 from yolact_pl.inference.predictor import Predictor
+from yolact_pl.models.fast.half_precision import half_precision
 from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.weight_files import CheckpointError
 from yolact_pl.models.yolact import Yolact
@@ -34,7 +35,7 @@ class TorchEngine:
         network: in float32; a copy of it predicts, see `inference_copy`, and it stays as it is.
         postprocess: predictions to detections.
         device: "auto", or where to run.
-        half: the network computes in 16 bits, float16 on CUDA and MPS, bfloat16 on the CPU.
+        half: the network computes in 16 bits, see `half_precision`.
 
     Raises:
         ValueError: the device is missing.
@@ -51,8 +52,7 @@ class TorchEngine:
         half: bool = False,
     ) -> None:
         self.torch_device = resolve_device(device)
-        half_type = torch.bfloat16 if self.torch_device.type == "cpu" else torch.float16
-        dtype = half_type if half else torch.float32
+        dtype = half_precision(self.torch_device) if half else torch.float32
         self.network = inference_copy(network, device=self.torch_device, dtype=dtype)
         self.postprocess = postprocess
         self.precision = str(dtype).removeprefix("torch.")
