@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback
 
+from yolact_pl.cli.typed_overrides import typed_overrides
 from yolact_pl.config.build import build, build_network
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.losses.yolact_loss import YolactLoss
@@ -150,6 +151,27 @@ def test_plus_changes_what_the_paper_says_and_no_more() -> None:
 )
 def test_experiment_differs_from_base_only_in(experiment: str, changed: dict[str, Any]) -> None:
     assert changes(config("experiment=yolact_base"), config(f"experiment={experiment}")) == changed
+
+
+@pytest.mark.parametrize("backbone", ["darknet53", "timm"])
+def test_plus_says_which_backbones_it_can_have(backbone: str) -> None:
+    cfg = config("model=yolact_plus", f"backbone={backbone}", "backbone.weights=null")
+    with pytest.raises(ValueError, match="no deformable convolutions; choose backbone=r50 or r101"):
+        build_network(cfg, num_classes=3)
+
+
+def test_former_key_of_timms_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    cfg = config(*typed_overrides(["backbone=timm", "backbone.pretrained=false"]))
+    assert capsys.readouterr().err == "backbone.pretrained is now backbone.weights\n"
+    with torch.device("meta"):
+        assert not build_network(cfg, num_classes=3).backbone.pretrained
+
+
+@pytest.mark.parametrize("backbone", ["r18", "darknet53", "timm"])
+def test_an_experiment_goes_with_any_backbone(backbone: str) -> None:
+    cfg = config("experiment=quickstart", f"backbone={backbone}", "backbone.weights=null")
+    with torch.device("meta"):
+        assert isinstance(build_network(cfg, num_classes=3), Yolact)
 
 
 def test_groups_alone_give_the_published_base_model() -> None:

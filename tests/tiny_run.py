@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[1]
 TINY = [
     "experiment=quickstart",
     "image_size=64",
-    "backbone.depths=[1,1,1,1]",
     "+backbone.width=8",
     "model.network.channels=16",
     "dataset.num_train=10",

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.checkpoints.checkpoint_files import content_of, small_network, small_tree
 from yolact_pl.checkpoints.description import ENTRY, read_checkpoint
+from yolact_pl.checkpoints.older import todays_description
 from yolact_pl.checkpoints.stored import read_stored_network
 from yolact_pl.decoders.anchor_decoder import AnchorDecoder
 
@@ -38,3 +40,11 @@ def test_moved_classes_are_found(tmp_path: Path) -> None:
     config = read_checkpoint(write_older(tmp_path / "older.ckpt"))[ENTRY]["config"]
     moved = {"_target_": "yolact_pl.data.augmentation.transforms.SsdAugmentation", "expand": False}
     assert config["augment"] == config["dataset"]["augment"] == moved
+
+
+@pytest.mark.parametrize(("pretrained", "weights"), [(True, "imagenet"), (False, None)])
+def test_pretrained_of_timm_is_weights(pretrained: bool, weights: str | None) -> None:
+    backbone = {"_target_": "yolact_pl.models.timm.TimmBackbone", "name": "resnet10t"}
+    older = {**backbone, "pretrained": pretrained}
+    found = todays_description({"network": {"backbone": older}, "config": {"backbone": older}})
+    assert found["network"]["backbone"] == found["config"]["backbone"] == {**backbone, "weights": weights}

@@ -27,7 +27,7 @@ def test_is_timms_darknet_with_a_slope_of_a_tenth() -> None:
     assert not ours.pretrained
 
 
-def test_loads_the_published_names(tmp_path: Path) -> None:
+def test_loads_the_published_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     source = DarkNet53()
     state = source.state_dict()
@@ -38,6 +38,8 @@ def test_loads_the_published_names(tmp_path: Path) -> None:
     loaded = DarkNet53(weights=tmp_path / "darknet53.pth")
     torch.testing.assert_close(dict(loaded.state_dict()), dict(state))
     assert loaded.pretrained
+    monkeypatch.setenv("YOLACT_PL_CACHE", str(tmp_path))  # where the file is as if it had been fetched
+    torch.testing.assert_close(dict(DarkNet53(weights="imagenet").state_dict()), dict(state))
     del published["layers.2.1.conv1.0.weight"]
     torch.save(published, tmp_path / "darknet53.pth")
     with pytest.raises(ValueError, match=r"the file has no value for layers\.2\.1\.conv1\.0\.weight"):

@@ -1,6 +1,8 @@
 import sys
+from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from yolact_pl.models.timm import TimmBackbone
@@ -31,6 +33,22 @@ def test_all_of_it_trains() -> None:
     backbone = TimmBackbone("resnet10t")
     sum(feature.mean() for feature in backbone(torch.randn(2, 3, 64, 64))).backward()  # pyright: ignore
     assert [name for name, p in backbone.named_parameters() if p.grad is None] == []
+
+
+def test_weights_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.manual_seed(0)
+    source = timm.create_model("resnet10t", num_classes=7)
+    torch.save(source.state_dict(), path)
+    backbone = TimmBackbone("resnet10t", weights=path).eval()
+    assert backbone.pretrained
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(backbone(x)[-1], source.eval().forward_features(x))
+    with pytest.raises(ValueError, match=r"weights=.*weights\.pth: not of timm's mobilenetv3_small_050"):
+        TimmBackbone("mobilenetv3_small_050", weights=path)
+    with pytest.raises(ValueError, match=r"nowhere\.pth does not exist"):
+        TimmBackbone("resnet10t", weights="nowhere.pth")
 
 
 def test_models_without_a_pyramid_are_refused() -> None:

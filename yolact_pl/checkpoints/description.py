@@ -216,8 +216,7 @@ def build_decoder(tree: dict[str, Any], *, origin: str = "description") -> Decod
 
 def without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:
     """A backbone's constructor call that starts from random: a checkpoint brings weights of its own."""
-    nothing = {"weights": None, "pretrained": False}
-    return {key: nothing.get(key, value) for key, value in backbone.items()}
+    return {**backbone, "weights": None}
 
 
 def network_weights(content: dict[str, Any]) -> dict[str, Tensor]:

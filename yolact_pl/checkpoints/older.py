@@ -12,6 +12,9 @@ MOVED = {
 }
 """Modules by their old and their present name."""
 
+TIMM = "yolact_pl.models.timm.TimmBackbone"
+"""Its `pretrained`, true or false, became `weights`, as of every backbone."""
+
 
 def todays_description(entry: Any) -> Any:
     """A description with today's class paths and config keys; what is not a description stays as it is."""
@@ -37,11 +40,14 @@ def _part(node: Any, key: str) -> dict[str, Any] | None:
 
 
 def _moved(node: Any) -> Any:
-    """The same tree with the present paths of moved classes."""
+    """The same tree with the present paths of moved classes and `weights` of every backbone."""
     if isinstance(node, Mapping):
-        return {
+        moved = {
             key: _present_path(value) if key == "_target_" else _moved(value) for key, value in node.items()
         }
+        if moved.get("_target_") == TIMM and "pretrained" in moved:
+            moved["weights"] = "imagenet" if moved.pop("pretrained") else None
+        return moved
     return [_moved(value) for value in node] if isinstance(node, list) else node
 
 

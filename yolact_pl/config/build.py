@@ -10,7 +10,12 @@ from yolact_pl.checkpoints.description import Description, without_weights
 from yolact_pl.checkpoints.published import fetch, is_published
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.images.placement import STRETCH
+from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.weight_files import INSTEAD_OF_FETCHING
 from yolact_pl.models.yolact import Yolact
+
+FORMER_WEIGHTS = {"true": "imagenet", "false": None}
+"""Values of `backbone.pretrained`, as `backbone.weights` was called for timm's backbones."""
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
@@ -33,19 +38,25 @@ def build_network(cfg: DictConfig, num_classes: int, *, pretrained: bool = True)
     """The network of `cfg.model.network` for so many classes.
 
     Args:
-        cfg: `backbone.weights` may also be a published name (`checkpoints/download.py`).
+        cfg: `backbone.weights` may also be a published name (`checkpoints/published.py`).
         num_classes: background not counted.
         pretrained: False if weights for the whole network follow, so that the backbone's need not be fetched.
+
+    Raises:
+        ValueError: weights that cannot be fetched or do not fit, or arguments that a constructor refuses.
     """
     backbone = cfg.model.network.backbone
-    weights = backbone.get("weights")
-    changes: dict[str, Any] = {}
+    weights = FORMER_WEIGHTS.get(backbone.weights, backbone.weights)
     if not pretrained:
-        changes = {key: value for key, value in without_weights(backbone).items() if backbone[key] != value}
+        weights = None
     elif weights is not None and is_published(weights):
-        otherwise = "set backbone.weights=<path>, or backbone.weights=null to start from random weights"
-        changes = {"weights": str(fetch(weights, otherwise=otherwise))}
-    return build(cfg.model.network, num_classes=num_classes, backbone=changes)
+        weights = str(fetch(weights, otherwise=INSTEAD_OF_FETCHING))
+    if "deformable" in backbone and backbone._target_ != f"{ResNet.__module__}.{ResNet.__name__}":
+        raise ValueError(
+            f"backbone.deformable={backbone.deformable} (of model=yolact_plus): {backbone._target_} has no "
+            "deformable convolutions; choose backbone=r50 or r101 (or r10, r18, r34), or model=yolact"
+        )
+    return build(cfg.model.network, num_classes=num_classes, backbone={"weights": weights})
 
 
 def describe(cfg: DictConfig, data: CocoDataModule) -> Description:

@@ -10,7 +10,7 @@ from yolact_pl.checkpoints.stored import StoredNetwork, at_image_size
 
 _OF_THIS_RUN = ("output", "task", "checkpoint", "source", "resume", "trainer", "callbacks", "logger")
 _NETWORK = "model.network."
-_NOT_COMPARED = ("backbone.weights", "backbone.pretrained", "anchors.image_size", "num_classes")
+_NOT_COMPARED = ("backbone.weights", "anchors.image_size", "num_classes")
 _DEFORMABLE = ("backbone.deformable", "backbone.deformable_interval")
 
 

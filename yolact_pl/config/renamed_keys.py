@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 RENAMED_KEYS = {
+    "backbone.pretrained": "backbone.weights",
     "schedule.optimizer": "optimizer",
 }
 """Former dotted key to present one; a key stands for all that is below it."""

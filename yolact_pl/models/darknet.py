@@ -5,9 +5,11 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from yolact_pl.models.backbone import Backbone
-from yolact_pl.models.weight_files import load_exactly, read_tensors, rename_keys
+from yolact_pl.models.weight_files import cached_download, load_exactly, read_tensors, rename_keys
 
 DEPTHS = (1, 2, 8, 8, 4)
+IMAGENET_WEIGHTS = "https://huggingface.co/dbolya/yolact-initial-weights/resolve/main/darknet53.pth"
+"""What the published training started from."""
 PUBLISHED_KEYS = (
     ("_preconv.{}", "stem.{}"),
     ("layers.{}", "stages.{}"),
@@ -37,10 +39,11 @@ class DarkNet53(Backbone):
 
     def __init__(self, *, weights: str | Path | None = None) -> None:
         """Args:
-        weights: a local file with the published names (`darknet53.pth`), None to start from random.
+        weights: "imagenet" for those that the published training started from, a path for a local file with
+            their names, None to start from random.
 
         Raises:
-            ValueError: the file cannot be read or does not fit.
+            ValueError: the weights cannot be fetched or do not fit.
         """
         super().__init__()
         self.stem = _conv_unit(3, 32, kernel_size=3)
@@ -57,8 +60,9 @@ class DarkNet53(Backbone):
                 nn.init.kaiming_normal_(module.weight, a=0.1, mode="fan_out", nonlinearity="leaky_relu")
         self.pretrained = weights is not None
         if weights is not None:
-            renamed = rename_keys(read_tensors(weights), PUBLISHED_KEYS, source=weights)
-            load_exactly(self, renamed, source=weights, table=PUBLISHED_KEYS)
+            path = cached_download(IMAGENET_WEIGHTS) if weights == "imagenet" else Path(weights)
+            renamed = rename_keys(read_tensors(path), PUBLISHED_KEYS, source=path)
+            load_exactly(self, renamed, source=path, table=PUBLISHED_KEYS)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Normalised images [B, 3, H, W] to (C3, C4, C5)."""

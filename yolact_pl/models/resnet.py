@@ -185,4 +185,4 @@ def _imagenet_file(block: str, depths: tuple[int, ...]) -> Path:
             f"there are no ImageNet weights for a ResNet of depths {list(depths)} and {block} blocks, only "
             f"for {known}; set backbone.weights=null or backbone.weights=<path>"
         )
-    return cached_download(IMAGENET_WEIGHTS[block, depths].url, option="backbone.weights")
+    return cached_download(IMAGENET_WEIGHTS[block, depths].url)

@@ -1,12 +1,14 @@
 """Backbones of the timm library."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.weight_files import CheckpointError, read_tensors
 
 STRIDES = (8, 16, 32)
 
@@ -14,13 +16,15 @@ STRIDES = (8, 16, 32)
 class TimmBackbone(Backbone):
     """Any timm model with feature maps at strides 8, 16 and 32; channels, mean and std are read from it."""
 
-    def __init__(self, name: str, *, pretrained: bool = False) -> None:
+    def __init__(self, name: str, *, weights: str | Path | None = None) -> None:
         """Args:
         name: as `timm.list_models()` has it.
-        pretrained: load timm's weights, fetched once.
+        weights: "imagenet" for timm's (fetched once), a path for a local file with timm's names, None to
+            start from random.
 
         Raises:
-            ValueError: timm is not installed, does not know the model, or the model has no such maps.
+            ValueError: timm is not installed, does not know the model, the model has no such maps, or the
+                weights do not fit.
         """
         super().__init__()
         try:
@@ -43,9 +47,17 @@ class TimmBackbone(Backbone):
             )
         # Of several maps with one stride the last is the richest.
         indices = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in STRIDES]
-        self.model = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=indices)
+        self.pretrained = weights is not None
+        options: dict[str, Any] = {}
+        if weights is not None and weights != "imagenet":
+            options["pretrained_cfg_overlay"] = {"state_dict": read_tensors(weights)}
+        try:
+            self.model = timm.create_model(
+                name, pretrained=self.pretrained, features_only=True, out_indices=indices, **options
+            )
+        except RuntimeError as error:  # of `load_state_dict`, or of a model without weights
+            raise CheckpointError(f"backbone.weights={weights}: not of timm's {name} ({error})") from error
         self.channels = tuple(feature_info.channels()[index] for index in indices)
-        self.pretrained = pretrained
         config: Any = self.model.pretrained_cfg
         self.mean = _on_255(config["mean"])
         self.std = _on_255(config["std"])

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from yolact_pl.models.cached_file import fetch_file
 
+INSTEAD_OF_FETCHING = "set backbone.weights=<path>, or backbone.weights=null to start from random weights"
+
 RenameTable = Sequence[tuple[str, str]]
 """Pairs of patterns (from, to); `{}` stands for the rest of the key and is carried over."""
 
@@ -21,19 +23,13 @@ class CheckpointError(ValueError):
     """Weights that can't be used, and why."""
 
 
-def cached_download(url: str, *, option: str) -> Path:
-    """The file behind a URL, from the cache folder, fetched first if it is not there.
-
-    Args:
-        url: its name ends in `-<first digits of the sha256>.pth`.
-        option: the config key that asked for the file, for the error.
+def cached_download(url: str) -> Path:
+    """A backbone's weights behind a URL, from the cache folder, fetched first if they are not there.
 
     Raises:
-        ValueError: it is not cached and cannot be fetched.
+        ValueError: they are not cached and cannot be fetched.
     """
-    digest = url.rsplit("-", 1)[-1].removesuffix(".pth")
-    otherwise = f"set {option}=<path of a local file>, or {option}=null to start from random weights"
-    return fetch_file(url, digest=digest, otherwise=otherwise)
+    return fetch_file(url, otherwise=INSTEAD_OF_FETCHING)
 
 
 def read_content(path: str | Path) -> Mapping[Any, Any]:
