@@ -1,4 +1,4 @@
-"""The network through torch.compile: in one graph, and compiled once for equal shapes."""
+"""The network through torch.compile, in one graph and once for equal shapes, and through torch.export."""
 
 import copy
 import pickle
@@ -58,6 +58,16 @@ def test_copy_for_prediction_is_one_graph(deformable: bool) -> None:
         copied = inference_copy(tiny(deformable=deformable).eval())
         assert compiled_graphs(copied, itself=False) == 1
         assert compiled_graphs(copied, itself=True) == 1
+
+
+@pytest.mark.parametrize("deformable", [False, True])
+def test_exports(deformable: bool) -> None:
+    network = tiny(deformable=deformable).eval()
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        found = torch.export.export(network, (images,)).module()(images)
+        for given, wanted in zip(found[:5], network(images)[:5], strict=True):
+            torch.testing.assert_close(given, wanted)
 
 
 @needs_compiler
