@@ -164,11 +164,11 @@ def test_evaluation_leads_back_to_the_original_image(tiny_coco: Write, mode: str
             [info["size"]],
             placements=[placement],
         )[0]
-        order = np.argsort(found["scores"].numpy())  # first comes the last object, see `truthful`
+        order = np.argsort(found.scores)  # first comes the last object, see `truthful`
         truth = evaluation.target(info["image_id"])
         assert len(order) == len(truth["labels"])
-        np.testing.assert_allclose(found["boxes"][order], truth["boxes"], atol=1e-3)
-        for mask, expected in zip(found["masks"][order], truth["masks"], strict=True):
+        np.testing.assert_allclose(found.boxes[order], truth["boxes"], atol=1e-3)
+        for mask, expected in zip(found.masks[order], truth["masks"].numpy(), strict=True):
             assert mask.shape == expected.shape
             assert (mask & expected).sum() / (mask | expected).sum() > 0.85  # prototypes are coarser
 

@@ -75,7 +75,7 @@ def test_errors_are_listed_and_end_it(
     with pytest.raises(ValueError, match=r"2 errors, 1 warning \(size-wrong, iscrowd-invalid\)") as caught:
         run(output, *given(data))
     assert str(caught.value).endswith(
-        f"see {output / 'check_data.html'} and correct them, or let fix=true do it."
+        f"see {output / 'check_data.html'} and correct them, or let fix=true do it as far as it can."
     )
     assert findings(output) == [("size-wrong", ""), ("iscrowd-invalid", "31"), ("box-xyxy", "32")]
     assert "iscrowd is not 0 or 1" in caplog.text

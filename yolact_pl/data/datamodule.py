@@ -14,7 +14,7 @@ from pytorch_lightning.accelerators.mps import MPSAccelerator
 from torch.utils.data import DataLoader
 
 from yolact_pl.data.annotations.annotations import Annotations, DataError
-from yolact_pl.data.augmentation.transforms import Augmentation
+from yolact_pl.data.augmentation.canvas import Augmentation
 from yolact_pl.data.dataset import DecodedDataset, EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker, unzip
 from yolact_pl.data.sampler import ShareSampler, TrainSampler

@@ -1,7 +1,6 @@
-"""Samples: pictures with what is known of them, ready for the network."""
+"""Training and evaluation samples."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -13,8 +12,8 @@ from torch.utils.data import Dataset
 
 from yolact_pl.data.annotations.annotations import Annotations
 from yolact_pl.data.annotations.rasterize import coverage, prototype_size, rasterize, semantic_size
-from yolact_pl.data.augmentation.transforms import Augmentation
-from yolact_pl.data.augmentation.window import Window
+from yolact_pl.data.augmentation.canvas import Augmentation, Canvas, Layer
+from yolact_pl.data.augmentation.occlusion import Area, ShownObjects, hide_covered, join
 from yolact_pl.data.resize import fill_up
 from yolact_pl.data.sampler import SampleKey, sample_generator
 from yolact_pl.images.image_file import read_image
@@ -23,22 +22,22 @@ from yolact_pl.images.resize import resize_image
 from yolact_pl.structures import ImageInfo, Target
 
 MIN_BOX_SIDE = 1.0
-"""Objects of which less than this is left, in pixels of the network's input, are not trained on: a prototype
-pixel covers 4 x 4 of them. (The published filter at 4/550 compares with pixels and so leaves out none.)"""
+"""Smallest side of a training object, in pixels of the network's input; a prototype pixel covers 4 x 4 of
+them. (The published filter of 4/550 is compared with pixels and so drops nothing.)"""
 
 Key = TypeVar("Key")
 Info = TypeVar("Info", bound=ImageInfo)
 
 
 class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]):
-    """What training and evaluation share: where images come from.
+    """Image files with their annotations.
 
     Args:
         annotations: of the set.
         folder: of the image files.
         image_size: (height, width) of the samples, see `Resize`.
         resize: how images are placed on samples, see `Resize`.
-        indices: the images that belong to the set, in order; all of the file if None.
+        indices: positions of the set's images in the annotation file, in order; all of the file if None.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]
         raise NotImplementedError
 
     def read(self, index: int, *, reduction: int = 1) -> np.ndarray:
-        """An image by its position in the file, uint8 [H, W, 3] RGB; maybe reduced, see `read_image`."""
+        """The image at a position of the file, uint8 [H, W, 3] RGB; maybe reduced, see `read_image`."""
         known = self.annotations
         return read_image(self.folder / known.file_name(index), known.size(index), reduction=reduction)
 
@@ -70,20 +69,19 @@ class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]
 class TrainDataset(ImageDataset[SampleKey | int, Target]):
     """Augmented images, uint8 [3, H, W], with targets whose masks have the sizes that the loss needs.
 
-    What the augmentation shows is resized as whole images are for evaluation.
-
-    Objects whose centre is not shown, or of which less than `MIN_BOX_SIDE` is left, are dropped.
+    A sample is a canvas of layers, see `Canvas`; each source image is decoded and resampled once. Objects
+    whose centre lies outside their layer's window, or of which less than `MIN_BOX_SIDE` is left, are dropped.
 
     Args:
         annotations, folder, image_size, resize, indices: see `ImageDataset`.
-        augment: chooses what is shown of an image, and how.
+        augment: composes the sample of an image.
         seed: of the augmentation.
-        keep_empty_images: also images without any annotation, which then only teach what is background.
-        soft_masks: a prototype pixel of a mask is the share of it that the object covers, in quarters,
-            instead of whether its centre is covered.
+        keep_empty_images: also images without annotations, which teach background only.
+        soft_masks: a prototype pixel of a mask is the share that the object covers, in quarters, instead of
+            whether its centre is covered.
         max_images: only the first so many images.
         reduced_decoding: decode JPEGs at 1/2, 1/4 or 1/8 of their size where the input has no more pixels:
-            faster, with finest details averaged instead of skipped.
+            faster, with the finest details averaged instead of skipped.
     """
 
     def __init__(
@@ -109,56 +107,97 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         num_objects = np.diff(annotations.row_starts)[self.indices]
         self.indices = self.indices[keep_empty_images | (num_objects > 0)][:max_images]
 
+    def size(self, image: int) -> tuple[int, int]:
+        """(height, width) of an image of this set in pixels."""
+        return self.annotations.size(int(self.indices[image]))
+
+    def boxes(self, image: int) -> np.ndarray:
+        """[N, 4] float32 xyxy in pixels of the image, one per annotation."""
+        return self.annotations.boxes[self._rows(image)]
+
+    def iscrowd(self, image: int) -> np.ndarray:
+        """[N] bool, one per annotation."""
+        return self.annotations.iscrowd[self._rows(image)]
+
     def __getitem__(self, key: SampleKey | int) -> tuple[Tensor, Target]:
-        if isinstance(
-            key, int
-        ):  # Lightning's overfit_batches replaces the sampler: the same sample each epoch
+        if isinstance(key, int):  # Lightning's overfit_batches replaces the sampler: always the first epoch
             key = (0, key)
-        index = int(self.indices[key[1]])
         rng = sample_generator(self.seed, key)
-        known = self.annotations
-        rows = known.rows(index)
-        boxes, iscrowd = known.boxes[rows], known.iscrowd[rows]
-        window = self.augment.window(known.size(index), boxes, iscrowd, rng)
-        placement = self.resize.place((window.height, window.width))
-        window, size = replace(window, placement=placement), placement.canvas
-        pixels = self._show(index, window, size, rng)
-        shown = window.map_boxes(boxes, size)
-        large = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
-        kept = np.flatnonzero(large & window.contains_centres(boxes))
-        masks, semantic_masks = self._masks(kept + rows.start, window, size)
+        canvas = self.augment.compose(key[1], self, self.resize, rng)
+        shown = [self._objects(layer, canvas.size) for layer in canvas.layers]
+        pixels, areas = self._paint(canvas, shown, rng)
+        if len(shown) > 1:
+            shown = hide_covered(shown, areas, canvas.size, MIN_BOX_SIDE)
+        objects = join(shown)
+        masks, semantic_masks = objects.masks
+        known, index = self.annotations, int(self.indices[key[1]])
         return pixels, Target(
-            boxes=torch.from_numpy(shown[kept]),
-            labels=torch.from_numpy(known.labels[rows][kept]),
-            masks=torch.from_numpy(masks),
+            boxes=torch.from_numpy(objects.boxes),
+            labels=torch.from_numpy(known.labels[objects.rows]),
+            masks=torch.from_numpy(coverage(masks) if self.soft_masks else masks),
             semantic_masks=torch.from_numpy(semantic_masks),
-            iscrowd=torch.from_numpy(iscrowd[kept]),
+            iscrowd=torch.from_numpy(known.iscrowd[objects.rows]),
             image_id=int(known.image_ids[index]),
             size=known.size(index),
         )
 
-    def _masks(self, rows: np.ndarray, window: Window, size: tuple[int, int]) -> list[np.ndarray]:
-        """Masks of objects at the prototypes' and at the semantic map's resolution for an input size."""
+    def _rows(self, image: int) -> slice:
+        return self.annotations.rows(int(self.indices[image]))
+
+    def _objects(self, layer: Layer, size: tuple[int, int]) -> ShownObjects:
+        """The objects of a layer on a canvas of (height, width), whatever covers them."""
+        boxes = self.boxes(layer.image)
+        shown = layer.window.map_boxes(boxes, size)
+        kept = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
+        kept &= layer.window.contains_centres(boxes)
+        if layer.stencil is not None:
+            kept &= np.isin(np.arange(len(boxes)), layer.stencil)
+        chosen = np.flatnonzero(kept)
+        rows = chosen + self._rows(layer.image).start
         height, width = prototype_size(size)
         drawn = (2 * height, 2 * width) if self.soft_masks else (height, width)
-        masks, semantic_masks = rasterize(self.annotations, rows, window, [drawn, semantic_size(size)])
-        return [coverage(masks) if self.soft_masks else masks, semantic_masks]
+        masks = rasterize(self.annotations, rows, layer.window, [drawn, semantic_size(size)])
+        return ShownObjects(rows, shown[chosen], masks)
 
-    def _show(self, index: int, window: Window, size: tuple[int, int], rng: np.random.Generator) -> Tensor:
-        """The pixels [3, *size] of the input; what fills the outside of the picture is not recoloured."""
-        reduction = window.reduction(size) if self.reduced_decoding else 1
-        image = self.read(index, reduction=reduction)
-        if image.shape[:2] == self.annotations.size(index):
-            reduction = 1
-        part, (rows, columns) = window.cut(image, size, reduction=reduction)
-        if part.size:
+    def _paint(
+        self, canvas: Canvas, shown: Sequence[ShownObjects], rng: np.random.Generator
+    ) -> tuple[Tensor, list[Area | None]]:
+        """The pixels [3, H, W] of a canvas, and the area that each layer covers, see `hide_covered`."""
+        images = self._read_all(canvas)
+        planes = np.empty((3, *canvas.size), np.uint8)
+        areas: list[Area | None] = []
+        for layer, objects in zip(canvas.layers, shown, strict=True):
+            image, reduction = images[layer.image]
+            part, area = layer.window.cut(image, canvas.size, reduction=reduction)
+            place = (slice(None), *area)
+            if not areas and (layer.stencil is not None or part.shape[:2] != canvas.size):
+                planes[:] = np.array(self.augment.fill, np.uint8)[:, None, None]
+            areas.append(None if layer.stencil is not None else area)
+            if not part.size:
+                continue
             part = self.augment.recolour(part, rng)
-        planes = to_planes(part)
-        return fill_up(planes, size, top=rows.start, left=columns.start, fill=self.augment.fill)
+            if layer.stencil is None:
+                extract_planes(part, planes[place])
+                continue
+            stencil = rasterize(self.annotations, objects.rows, layer.window, [canvas.size])[0]
+            np.copyto(planes[place], part.transpose(2, 0, 1), where=stencil.any(axis=0)[area])
+        return torch.from_numpy(planes), areas
+
+    def _read_all(self, canvas: Canvas) -> dict[int, tuple[np.ndarray, int]]:
+        """By image, its pixels and their reduction: decoded once, as small as all of its layers allow."""
+        reductions: dict[int, int] = {}
+        for layer in canvas.layers:
+            needed = layer.window.reduction(canvas.size) if self.reduced_decoding else 1
+            reductions[layer.image] = min(needed, reductions.get(layer.image, needed))
+        images = {}
+        for image, reduction in reductions.items():
+            pixels = self.read(int(self.indices[image]), reduction=reduction)
+            images[image] = pixels, 1 if pixels.shape[:2] == self.size(image) else reduction
+        return images
 
 
 class EvaluationDataset(ImageDataset[int, ImageInfo]):
-    """Images as they are evaluated, float32 [3, H, W]: only resized, and without their objects."""
+    """Images for evaluation, float32 [3, H, W]: resized only, without their objects."""
 
     def __getitem__(self, key: int) -> tuple[Tensor, ImageInfo]:
         index = int(self.indices[key])
@@ -171,7 +210,7 @@ class EvaluationDataset(ImageDataset[int, ImageInfo]):
         return fill_up(pixels, placement.canvas, top=placement.top, left=placement.left), info
 
     def target(self, image_id: int) -> Target:
-        """What is known of an image, in its own pixels with masks at full size: to be looked at."""
+        """The objects of an image in its own pixels, masks at full size: to be drawn."""
         known = self.annotations
         index = int(np.flatnonzero(known.image_ids == image_id)[0])
         rows = known.rows(index)
@@ -200,7 +239,11 @@ class DecodedDataset(ImageDataset[int, ImageInfo]):
 def to_planes(pixels: np.ndarray) -> Tensor:
     """[H, W, 3] to [3, H, W]."""
     planes = np.empty((3, *pixels.shape[:2]), pixels.dtype)
-    if pixels.size:
-        for channel, plane in enumerate(planes):
-            cv2.extractChannel(pixels, channel, plane)
+    extract_planes(pixels, planes)
     return torch.from_numpy(planes)
+
+
+def extract_planes(pixels: np.ndarray, planes: np.ndarray) -> None:
+    """Write [H, W, 3] to [3, H, W], which may be a part of a larger array."""
+    for channel, plane in enumerate(planes):
+        cv2.extractChannel(pixels, channel, plane)

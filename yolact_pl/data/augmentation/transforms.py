@@ -1,52 +1,54 @@
-"""Augmentations: which part of a picture is shown, and in which colours."""
+"""Single-image augmentations: none, horizontal flip, SSD."""
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from yolact_pl.data.augmentation.canvas import Canvas, Images, Layer
 from yolact_pl.data.augmentation.photometric import PhotometricDistortion
 from yolact_pl.data.augmentation.window import Window
+from yolact_pl.images.placement import Resize
 from yolact_pl.images.resize import PADDING
 
 
-class Augmentation(Protocol):
-    """Geometry and colours are chosen apart, so that pixels are resized once and recoloured when few."""
+@dataclass(frozen=True)
+class SingleImage(ABC):
+    """Augmentations that show one window of one image per sample."""
 
-    @property
-    def fill(self) -> tuple[int, int, int]:
-        """RGB of the pixels outside of the picture."""
-        ...
+    fill: tuple[int, int, int] = field(default=PADDING, kw_only=True)
+    """RGB of the canvas outside the image."""
 
+    @abstractmethod
     def window(
         self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
     ) -> Window:
-        """What to show of a picture of (height, width) with [N, 4] xyxy boxes in its pixels."""
-        ...
+        """The visible window of an image of (height, width) with [N, 4] xyxy boxes in its pixels."""
+
+    def compose(self, image: int, images: Images, resize: Resize, rng: np.random.Generator) -> Canvas:
+        """One layer: the window, resized as whole images are for evaluation."""
+        window = self.window(images.size(image), images.boxes(image), images.iscrowd(image), rng)
+        placement = resize.place((window.height, window.width))
+        return Canvas(placement.canvas, (Layer(image, replace(window, placement=placement)),))
 
     def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change the colours of [H, W, 3] uint8 RGB."""
-        ...
+        """The colours as they are."""
+        return pixels
 
 
 @dataclass(frozen=True)
-class NoAugmentation:
-    """The picture as it is."""
-
-    fill: tuple[int, int, int] = PADDING
+class NoAugmentation(SingleImage):
+    """The whole image, unchanged."""
 
     def window(
         self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
     ) -> Window:
         return Window.whole(size)
 
-    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return pixels
-
 
 @dataclass(frozen=True)
-class FlipAugmentation(NoAugmentation):
-    """Only mirrors, with probability 1/2: for objects that must stay whole and at their size."""
+class FlipAugmentation(SingleImage):
+    """Mirrors with probability 1/2 only: for objects that must stay whole and at their size."""
 
     def window(
         self, size: tuple[int, int], boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator
@@ -55,16 +57,16 @@ class FlipAugmentation(NoAugmentation):
 
 
 @dataclass(frozen=True)
-class SsdAugmentation:
+class SsdAugmentation(SingleImage):
     """The augmentation of SSD (Liu et al. 2016, section 2.2) as YOLACT was trained with it.
 
     Args:
         photometric: distort brightness, contrast, saturation and hue.
-        expand: with probability 1/2 the picture becomes part of a canvas up to this many times as wide and
-            high; 1 switches it off.
+        expand: with probability 1/2 the image is placed on a canvas up to this many times as wide and high;
+            1 switches it off.
         crop: with probability 5/6 a part with 0.3 to 1 of the width and height and an aspect ratio of 1/2 to
-            2. It has to contain the centre of an object, however little of that object is left: the published
-            sampler draws least overlaps, but never rejects a crop for them.
+            2. It contains the centre of at least one object, however little of that object is left: the
+            published sampler draws minimum overlaps, but never rejects a crop for them.
         mirror: with probability 1/2.
         fill: RGB of the canvas.
     """
@@ -73,7 +75,6 @@ class SsdAugmentation:
     expand: float = 4.0
     crop: bool = True
     mirror: bool = True
-    fill: tuple[int, int, int] = PADDING
     distortion: PhotometricDistortion = field(default_factory=PhotometricDistortion)
 
     def window(
@@ -92,7 +93,7 @@ class SsdAugmentation:
 
 
 def expand_canvas(size: tuple[int, int], largest: float, rng: np.random.Generator) -> Window:
-    """A canvas 1 to `largest` times as large as the picture (height, width), which lies anywhere on it."""
+    """A canvas 1 to `largest` times as large as an image of (height, width), placed anywhere on it."""
     ratio = rng.uniform(1, largest)
     left = rng.uniform(0, size[1] * ratio - size[1])
     top = rng.uniform(0, size[0] * ratio - size[0])
@@ -100,7 +101,7 @@ def expand_canvas(size: tuple[int, int], largest: float, rng: np.random.Generato
 
 
 def crop_canvas(canvas: Window, boxes: np.ndarray, iscrowd: np.ndarray, rng: np.random.Generator) -> Window:
-    """A random part of a canvas that contains the centre of an object; any part if there are no objects."""
+    """A random part of a canvas that contains the centre of an object; any part where there is none."""
     objects = boxes[~iscrowd]
     while rng.random() >= 1 / 6:
         for _ in range(50):
