@@ -50,61 +50,40 @@ def test_takes_what_is_wanted_and_no_more(tmp_path: Path, kind: str) -> None:
     assert stat.S_IMODE((out / "new" / "1.txt").stat().st_mode) & 0o600 == 0o600
 
 
-ESCAPES = [
-    "../evil",
-    "set/../../evil",
-    "/tmp/evil",
-    "set/a/..",
-    "..\\evil",
-    "set/a\\..\\..\\evil",
-    "C:/evil",
-    "C:evil",
-]
-
-
-@pytest.mark.parametrize("kind", WRITERS)
-@pytest.mark.parametrize("name", ESCAPES)
-def test_names_that_lead_out_are_refused(tmp_path: Path, kind: str, name: str) -> None:
-    folder = tmp_path / "here" / "and" / "there"
-    folder.mkdir(parents=True)
-    archive = WRITERS[kind](tmp_path / f"archive.{kind}", CONTENT | {name: b"evil"})
-    with pytest.raises(DownloadError, match=r"archive\.\w+ has the name .* which leads out of the folder"):
-        unpack(archive, {"set/a": folder / "a", "set/list.txt": folder / "list"})
+@pytest.mark.parametrize("name", ["set/a/../../evil", "set/a/../../../evil", "set/a/.."])
+def test_names_of_tar_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
+    archive = write_tar(tmp_path / "archive.tgz", CONTENT | {name: b"evil"})
+    with pytest.raises(DownloadError, match=r"archive\.tgz is not safe to unpack .*; nothing was unpacked"):
+        unpack(archive, {"set/a": tmp_path / "1" / "2" / "a"})
     assert files_in(tmp_path) == {archive.name: archive.read_bytes()}
-    assert not Path("/tmp/evil").exists()
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_links_and_devices_of_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
-    info = tarfile.TarInfo("set/a/link")
-    info.type, info.linkname = kind, "/etc/passwd"
-    archive = write_tar(tmp_path / "archive.tgz", CONTENT, info)
-    word = "link" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else "special file"
-    with pytest.raises(DownloadError, match=rf"has a {word} in it \('set/a/link'\); nothing was unpacked"):
-        unpack(archive, {"set/a": tmp_path / "out"})
-    assert files_in(tmp_path) == {archive.name: archive.read_bytes()}
+def test_links_to_elsewhere_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
+    for target in ("/etc/passwd", "../../list.txt"):
+        info = tarfile.TarInfo("set/a/link")
+        info.type, info.linkname = kind, target
+        archive = write_tar(tmp_path / "archive.tgz", CONTENT, info)
+        with pytest.raises(DownloadError, match=r"is not safe to unpack \(.*link.*\); nothing was unpacked"):
+            unpack(archive, {"set/a": tmp_path / "out"})
+        assert files_in(tmp_path) == {archive.name: archive.read_bytes()}
 
 
-def test_links_of_zip_are_refused(tmp_path: Path) -> None:
+def test_links_of_zip_become_files(tmp_path: Path) -> None:
     archive = tmp_path / "archive.zip"
     with zipfile.ZipFile(archive, "w") as file:
         info = zipfile.ZipInfo("set/a/link")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         file.writestr(info, "/etc")
-        file.writestr("set/a/link/passwd", "x")
-    with pytest.raises(DownloadError, match="has a link in it"):
+    unpack(archive, {"set/a": tmp_path / "out"})
+    assert not (tmp_path / "out" / "link").is_symlink()
+
+
+def test_an_old_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = write_zip(tmp_path / "archive.zip", CONTENT)
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(DownloadError, match=r"cannot unpack archives safely; use 3\.10\.12"):
         unpack(archive, {"set/a": tmp_path / "out"})
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_file_twice_is_refused(tmp_path: Path) -> None:
-    archive = tmp_path / "archive.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("set/a", "1")
-        file.writestr("set/a", "2")
-    with pytest.raises(DownloadError, match="has 'set/a' in it twice"):
-        unpack(archive, {"set": tmp_path / "out"})
 
 
 @pytest.mark.parametrize("kind", WRITERS)
