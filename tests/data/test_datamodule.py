@@ -94,8 +94,22 @@ def test_training_without_validation(tiny_coco: Write) -> None:
     data.check("fit")
     assert not data.has_validation
     assert (data.val_size, data.val_dataloader()) == (0, [])
-    with pytest.raises(DataError, match="no validation set is given"):
+    with pytest.raises(DataError, match=r"no validation set is given; dataset\.val_fraction=0\.1"):
         data.check("validate")
+
+
+def test_crowds_alone_are_nothing_to_learn(tiny_coco: Write) -> None:
+    path, folder = tiny_coco()
+
+    def mark(content: dict) -> None:
+        for annotation in content["annotations"]:
+            annotation["iscrowd"] = 1
+
+    change(path, mark)
+    with pytest.raises(
+        DataError, match=r"nothing to train on: all 13 annotations are marked as crowd regions"
+    ):
+        data_module((path, folder), (None, None)).check("fit")
 
 
 def test_evaluation_needs_no_training_set(tiny_coco: Write) -> None:

@@ -97,7 +97,7 @@ def _sixteen_bit(random: Random) -> Made:
 
 def _floating(random: Random) -> Made:
     image = Image.fromarray(random.random((12, 9), dtype=np.float32))
-    return "tif", _saved(image, "TIFF"), False
+    return "tif", _saved(image, "TIFF"), True
 
 
 def _animated(random: Random) -> Made:

@@ -21,6 +21,7 @@ from yolact_pl.checkpoints.older import PUBLISHED_DECODER
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, released_image_size
 from yolact_pl.checkpoints.released_classes import released_classes
 from yolact_pl.decoders.decoder import Decoder
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH
 from yolact_pl.models.weight_files import named_tensors
 from yolact_pl.models.yolact import Yolact
@@ -46,6 +47,12 @@ class StoredNetwork:
     """The whole config of the run that wrote the file; None for released weights, which hold nothing else."""
     weights: dict[str, Tensor]
     """By the network's own names, or by the published ones if there is no config."""
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """How training images with more than 8 bits were scaled, see `read_image`."""
+        values = ((self.config or {}).get("dataset") or {}).get("value_range")
+        return None if values is None else ValueRange(*values)
 
     def build(self, image_size: tuple[int, int] | None = None) -> Yolact:
         """The network with its weights, in evaluation mode.

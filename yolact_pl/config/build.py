@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from yolact_pl.checkpoints.description import Description, without_weights
 from yolact_pl.checkpoints.published import fetch, is_published
 from yolact_pl.data.datamodule import CocoDataModule
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.weight_files import INSTEAD_OF_FETCHING
@@ -70,6 +71,8 @@ def describe(cfg: DictConfig, data: CocoDataModule) -> Description:
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
     decoder: Any = config["model"]["decoder"]
+    if data.value_range is not None:
+        config["dataset"]["value_range"] = list(data.value_range)
     return Description(
         network=tree,
         decoder=decoder,
@@ -90,3 +93,9 @@ def image_size(cfg: DictConfig) -> tuple[int, int]:
 def resize_mode(cfg: DictConfig) -> str:
     """How pictures are placed on the network's input; configs of older checkpoints do not say."""
     return cfg.get("resize", STRETCH)
+
+
+def stored_value_range(cfg: DictConfig) -> ValueRange | None:
+    """Of images with more than 8 bits, see `read_image`; only in configs of checkpoints that saw such."""
+    values = cfg.dataset.get("value_range")
+    return None if values is None else ValueRange(*values)

@@ -1,8 +1,8 @@
-"""Lightning's view of a data set."""
+"""Lightning data module of a COCO data set."""
 
 import os
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from yolact_pl.data.dataset import DecodedDataset, EvaluationDataset, TrainDatas
 from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker, unzip
 from yolact_pl.data.sampler import ShareSampler, TrainSampler
 from yolact_pl.data.sources import Sources
+from yolact_pl.data.value_range import measure_value_range
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH, Resize
 from yolact_pl.structures import Target
 
@@ -28,31 +30,32 @@ MAX_WORKERS = 8
 class CocoDataModule(LightningDataModule):
     """Training and validation images of a data set in COCO format.
 
-    Files are read once, when they are first needed; `check` reads and checks all that a stage needs, so that
-    wrong data is told before anything else starts.
+    Files are read once, when first needed; `check` reads and checks all that a stage needs, so that mistakes
+    are reported before anything else starts.
 
     Args:
-        train_json: annotation file; None if the set is only evaluated.
+        train_json: annotation file; None for evaluation only.
         train_images: folder of its images.
         val_json: annotation file, also one that only lists images; None for training without validation.
         val_images: folder of its images.
         image_size: of the network's input in pixels, one number for a square or (height, width), see
             `Resize`.
-        batch_size: images of one device in a step; or a list, for each process its own, for devices of
-            unequal memory.
+        batch_size: images per device and step, or a list with one number per process, for devices of unequal
+            memory.
         augment: of the training images.
         resize: how images are placed on the input, see `Resize`.
-        root: instead of the four paths, a folder in which they are found, see `layout.find_files`; what
-            is given of the validation set beside it counts.
-        val_fraction: instead of a validation set, validate with this part of the training images, chosen by
-            the seed, and train on the others.
+        root: instead of the four paths, a folder in which they are found, see `layout.find_files`;
+            validation paths given beside it take precedence.
+        val_fraction: fraction of the training images set aside for validation, chosen by the seed.
         classes: only these, by name; None: all of the file.
-        num_workers: processes that load images, for each device; `auto` asks the machine.
+        num_workers: data workers per device; `auto` depends on the machine.
         seed: of the order of the images, of the augmentation and of the choice of `val_fraction`.
         keep_empty_images: train on images without annotations too.
         soft_masks: learn masks whose border pixels are partly covered, see `TrainDataset`.
-        max_images: use only the first so many images of each file, to try something out.
+        max_images: only the first so many images of each file, for trials.
         reduced_decoding: decode large training images at a part of their size, see `TrainDataset`.
+        value_range: values that become 0 and 255 in images with more than 8 bits; None: measured on the
+            training images. Checkpoints keep it.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class CocoDataModule(LightningDataModule):
         soft_masks: bool = False,
         max_images: int | None = None,
         reduced_decoding: bool = False,
+        value_range: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.image_size = _pair(image_size)
@@ -107,9 +111,10 @@ class CocoDataModule(LightningDataModule):
         self.decode_only = False
         """Validation batches hold images as decoded, uint8, for a predictor that resizes them itself."""
         self._train: TrainDataset | None = None
+        self._value_range = None if value_range is None else ValueRange(*value_range)
 
     def check(self, stage: str) -> None:
-        """Read and check what `fit` or `validate` needs.
+        """Read and check the data of `fit` or `validate`.
 
         Raises:
             DataError: in one sentence, which file is wrong and how.
@@ -119,11 +124,14 @@ class CocoDataModule(LightningDataModule):
         if self.has_validation:
             self.sources.images("val")
         elif stage != "fit":
-            raise DataError("no validation set is given; set val_json and val_images, or val_fraction.")
+            raise DataError(
+                "no validation set is given; dataset.val_fraction=0.1 takes a tenth of the training images, "
+                "or set val_json and val_images."
+            )
         self.sources.check_same_categories()
 
     def setup(self, stage: str) -> None:
-        """Lightning's call before a stage."""
+        """Called by Lightning before each stage."""
         self.check(stage)
 
     @property
@@ -148,7 +156,7 @@ class CocoDataModule(LightningDataModule):
 
     @property
     def train_size(self) -> int:
-        """Training images of one epoch, on all devices together."""
+        """Training images per epoch, on all devices together."""
         return len(self._train_set())
 
     @property
@@ -170,8 +178,18 @@ class CocoDataModule(LightningDataModule):
         known = dataset.annotations
         return int((~known.iscrowd & np.isin(known.image_indices, dataset.indices)).sum())
 
+    @cached_property
+    def value_range(self) -> ValueRange | None:
+        """Of images with more than 8 bits; None if there are none."""
+        if self._value_range is not None:
+            return self._value_range
+        split = "train" if "train" in self.sources.files else "val"
+        known = self.sources.annotations(split)
+        names = [known.file_name(int(index)) for index in self.sources.images(split)]
+        return measure_value_range(self.sources.folder(split), names)
+
     def val_target(self, image_id: int) -> Target:
-        """What is known of a validation image, in its own pixels with masks at full size."""
+        """The objects of a validation image in its own pixels, masks at full size."""
         return self._val_set().target(image_id)
 
     def train_dataloader(self) -> TrainLoader:
@@ -198,18 +216,15 @@ class CocoDataModule(LightningDataModule):
         return ImageLoader(self._val_set(), **options)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Images only: the loss wants the targets on the CPU, and takes from there what a GPU needs."""
+        """Images only: the loss expects targets on the CPU and transfers what the GPU needs."""
         images, targets = batch
         return super().transfer_batch_to_device(images, device, dataloader_idx), targets
 
     def _train_set(self) -> TrainDataset:
         if self._train is None:
             known = self.sources.annotations("train")
-            if known.num_annotations == 0:
-                why = f" ({known.summary})" if known.summary else ""
-                raise DataError(
-                    f"{known.path} has no usable annotation to train on{why}; choose another file."
-                )
+            if known.iscrowd.all():  # as well without any
+                raise DataError(_nothing_to_learn(known))
             self._train = TrainDataset(
                 known,
                 self.sources.folder("train"),
@@ -222,6 +237,7 @@ class CocoDataModule(LightningDataModule):
                 soft_masks=self.soft_masks,
                 max_images=self.max_images,
                 reduced_decoding=self.reduced_decoding,
+                value_range=self.value_range,
             )
         return self._train
 
@@ -235,6 +251,7 @@ class CocoDataModule(LightningDataModule):
             "image_size": self.image_size,
             "resize": self.resize,
             "indices": self.sources.images("val")[: self.max_images],
+            "value_range": self.value_range,
         }
 
     def _rank(self) -> tuple[int, int]:
@@ -258,6 +275,19 @@ class CocoDataModule(LightningDataModule):
         }
 
 
+def _nothing_to_learn(known: Annotations) -> str:
+    if known.num_annotations:
+        return (
+            f"{known.path} has nothing to train on: all {known.num_annotations} annotations are marked as "
+            "crowd regions (iscrowd 1), which are not learned; write iscrowd 0 for what is a single object."
+        )
+    why = f" ({known.summary})" if known.summary else ""
+    return (
+        f"{known.path} has no usable annotation to train on{why}; task=check_data shows each mistake, or "
+        "choose another file."
+    )
+
+
 def sizes_per_process(batch_size: int | Sequence[int], processes: int) -> list[int]:
     """The batch size of each process.
 
@@ -274,9 +304,9 @@ def sizes_per_process(batch_size: int | Sequence[int], processes: int) -> list[i
 
 
 def default_workers(processes: int, *, on_cpu: bool) -> int:
-    """Data workers for each of the processes that train on this machine.
+    """Data workers per training process on this machine.
 
-    A network on the CPU is much slower than the loading of its images: one worker is enough to hide it.
+    On the CPU the network is much slower than loading: one worker is enough.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1

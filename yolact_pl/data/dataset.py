@@ -16,6 +16,7 @@ from yolact_pl.data.augmentation.canvas import Augmentation, Canvas, Layer
 from yolact_pl.data.augmentation.occlusion import Area, ShownObjects, hide_covered, join
 from yolact_pl.data.resize import fill_up
 from yolact_pl.data.sampler import SampleKey, sample_generator
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.image_file import read_image
 from yolact_pl.images.placement import STRETCH, Resize
 from yolact_pl.images.resize import resize_image
@@ -38,6 +39,7 @@ class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]
         image_size: (height, width) of the samples, see `Resize`.
         resize: how images are placed on samples, see `Resize`.
         indices: positions of the set's images in the annotation file, in order; all of the file if None.
+        value_range: of images with more than 8 bits, see `read_image`.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]
         image_size: tuple[int, int],
         resize: str = STRETCH,
         indices: Sequence[int] | np.ndarray | None = None,
+        value_range: ValueRange | None = None,
     ) -> None:
         self.annotations = annotations
+        self.value_range = value_range
         self.folder = Path(folder)
         self.resize = Resize(resize, image_size)
         self.indices = np.arange(annotations.num_images) if indices is None else np.asarray(indices, np.int64)
@@ -63,7 +67,12 @@ class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]
     def read(self, index: int, *, reduction: int = 1) -> np.ndarray:
         """The image at a position of the file, uint8 [H, W, 3] RGB; maybe reduced, see `read_image`."""
         known = self.annotations
-        return read_image(self.folder / known.file_name(index), known.size(index), reduction=reduction)
+        return read_image(
+            self.folder / known.file_name(index),
+            known.size(index),
+            reduction=reduction,
+            value_range=self.value_range,
+        )
 
 
 class TrainDataset(ImageDataset[SampleKey | int, Target]):
@@ -73,7 +82,7 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
     whose centre lies outside their layer's window, or of which less than `MIN_BOX_SIDE` is left, are dropped.
 
     Args:
-        annotations, folder, image_size, resize, indices: see `ImageDataset`.
+        annotations, folder, image_size, resize, indices, value_range: see `ImageDataset`.
         augment: composes the sample of an image.
         seed: of the augmentation.
         keep_empty_images: also images without annotations, which teach background only.
@@ -93,13 +102,21 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         augment: Augmentation,
         resize: str = STRETCH,
         indices: Sequence[int] | np.ndarray | None = None,
+        value_range: ValueRange | None = None,
         seed: int = 0,
         keep_empty_images: bool = True,
         soft_masks: bool = False,
         max_images: int | None = None,
         reduced_decoding: bool = False,
     ) -> None:
-        super().__init__(annotations, folder, image_size=image_size, resize=resize, indices=indices)
+        super().__init__(
+            annotations,
+            folder,
+            image_size=image_size,
+            resize=resize,
+            indices=indices,
+            value_range=value_range,
+        )
         self.augment = augment
         self.seed = seed
         self.soft_masks = soft_masks
@@ -180,7 +197,7 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
                 extract_planes(part, planes[place])
                 continue
             stencil = rasterize(self.annotations, objects.rows, layer.window, [canvas.size])[0]
-            np.copyto(planes[place], part.transpose(2, 0, 1), where=stencil.any(axis=0)[area])
+            np.copyto(planes[place], part.transpose(2, 0, 1), where=np.any(stencil, axis=0)[area])
         return torch.from_numpy(planes), areas
 
     def _read_all(self, canvas: Canvas) -> dict[int, tuple[np.ndarray, int]]:

@@ -1,4 +1,4 @@
-"""All that counts as an image, as one kind of array."""
+"""Conversion of any image type to one kind of array."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.image_file import image_pixels, read_image
 
 if TYPE_CHECKING:
@@ -27,20 +28,23 @@ def is_one_image(images: "AnyImage | ImageStack") -> bool:
     return getattr(images, "ndim", 3) != 4
 
 
-def to_pixels(image: AnyImage, name: str = "image") -> NDArray[np.uint8]:
+def to_pixels(
+    image: AnyImage, name: str = "image", *, value_range: ValueRange | None = None
+) -> NDArray[np.uint8]:
     """An image as uint8 [H, W, 3] RGB; files and Pillow images are turned upright by their EXIF orientation.
 
     Args:
         image: see `AnyImage`; it is not changed.
         name: for errors where there is no file name.
+        value_range: of files and Pillow images with more than 8 bits, see `read_image`.
 
     Raises:
         ValueError: of another type, shape or range, or a file that holds no image.
     """
     if isinstance(image, str | Path):
-        return read_image(image)
+        return read_image(image, value_range=value_range)
     if isinstance(image, Image.Image):
-        return image_pixels(image, name)
+        return image_pixels(image, name, value_range=value_range)
     if hasattr(image, "detach"):
         return _tensor_pixels(image, name)
     if not isinstance(image, np.ndarray):

@@ -1,11 +1,16 @@
-"""Reading one picture from disk, whatever its flavour, as upright RGB bytes."""
+"""Image files of any format as upright RGB bytes."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from yolact_pl.images.completeness import JPEG_START, PNG_START, is_complete
+from yolact_pl.images.depth import ValueRange, deep_values, stated_range
 
 MAX_PIXELS = 178_000_000
 """Larger pictures are refused: decoded they take more than half a gigabyte each."""
@@ -14,8 +19,6 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".g
 """What is taken for a picture where a folder is searched."""
 
 _ORIENTATION_TAG = 0x0112
-_JPEG_START = b"\xff\xd8"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 _OPENCV_FLAGS = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -23,7 +26,7 @@ _OPENCV_FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 # Palettes, alpha and inks need a conversion that OpenCV leaves out, or does without the colour table.
-_OPENCV_MODES = ("RGB", "L", "I;16", "I;16B", "I")
+_OPENCV_MODES = ("RGB", "L")
 
 
 def is_file(path: Path) -> bool:
@@ -47,8 +50,14 @@ class ImageError(ValueError):
         super().__init__(message)
 
 
-def read_image(path: str | Path, size: tuple[int, int] | None = None, *, reduction: int = 1) -> np.ndarray:
-    """Read a picture as uint8 [H, W, 3] RGB; 16-bit files are scaled to 8 bits, alpha is dropped.
+def read_image(
+    path: str | Path,
+    size: tuple[int, int] | None = None,
+    *,
+    reduction: int = 1,
+    value_range: ValueRange | None = None,
+) -> np.ndarray:
+    """Read an image as uint8 [H, W, 3] RGB; more than 8 bits are scaled to 8, alpha is dropped.
 
     Args:
         path: any file that OpenCV or Pillow reads; of an animation the first frame.
@@ -57,22 +66,48 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None, *, reducti
         reduction: 2, 4 or 8: a JPEG is decoded at this part of its height and width, rounded up, where each
             pixel is about the mean of those that it stands for; other files at their full size, as well as
             pictures that are to be turned and cannot be divided so.
+        value_range: values that become 0 and 255 in files with more than 8 bits that do not state it. None:
+            as the file's own values suggest, see `ValueRange.of`.
 
     Raises:
         ImageError: the file is missing, empty, truncated, no picture, too large, or of another size.
     """
-    pixels, orientation, stored = _decode(_read(path), path, reduction)
+    pixels, orientation, stored = _decode(_read(path), path, reduction, value_range)
     return _orient(pixels, orientation, stored, size, path)
 
 
-def read_stored(path: str | Path) -> tuple[np.ndarray, int]:
+def read_stored(path: str | Path, *, value_range: ValueRange | None = None) -> tuple[np.ndarray, int]:
     """The pixels as they are stored, uint8 [H, W, 3] RGB, and the EXIF orientation, 1 (upright) to 8.
 
     Raises:
         ImageError: as `read_image`, whatever the size.
     """
-    pixels, orientation, _ = _decode(_read(path), path)
+    pixels, orientation, _ = _decode(_read(path), path, value_range=value_range)
     return pixels, orientation
+
+
+def read_values(path: str | Path) -> np.ndarray | None:
+    """The values of a file with more than 8 bits that does not state their range; None for other files.
+
+    Raises:
+        ImageError: as `read_image`, whatever the size.
+    """
+    data = _read(path)
+    header = _open(data, path)
+    if stated_range(header) is not None:
+        return None
+    with _told_as_damage(path):
+        return deep_values(header, data)
+
+
+def stored_size(path: str | Path) -> tuple[tuple[int, int], int]:
+    """(height, width) as stored and the EXIF orientation, without decoding; (0, 0) if it cannot be read."""
+    try:
+        with Image.open(path) as header:
+            decodes = header.format == "PNG" and "exif" not in header.info  # to find out
+            return (header.height, header.width), 1 if decodes else _orientation(header)
+    except Exception:  # Pillow's parsers raise anything; told when the image is read
+        return (0, 0), 1
 
 
 def _read(path: str | Path) -> bytes:
@@ -89,22 +124,36 @@ def _read(path: str | Path) -> bytes:
     return data
 
 
-def image_pixels(image: Image.Image, name: str) -> np.ndarray:
+def image_pixels(image: Image.Image, name: str, *, value_range: ValueRange | None = None) -> np.ndarray:
     """The pixels of a Pillow image like those of a file: uint8 [H, W, 3] RGB, upright.
 
     Args:
-        image: of any mode but floating point; read from its file if it was not yet.
+        image: of any mode; read from its file if it was not yet.
         name: for errors.
+        value_range: if it has more than 8 bits, see `read_image`.
 
     Raises:
         ImageError: it is too large, its file damaged, or it has no pixels that can be shown.
     """
     _check_header(image, name)
-    return turn_upright(_decode_pillow(image, name), _orientation(image))
+    return turn_upright(_decode_pillow(image, name, value_range=value_range), _orientation(image))
 
 
-def _decode(data: bytes, path: str | Path, reduction: int = 1) -> tuple[np.ndarray, int, tuple[int, int]]:
+def _decode(
+    data: bytes, path: str | Path, reduction: int = 1, value_range: ValueRange | None = None
+) -> tuple[np.ndarray, int, tuple[int, int]]:
     """Pixels as stored, the EXIF orientation (1..8), and (height, width) without the reduction."""
+    header = _open(data, path)
+    reduction = _possible_reduction(header, data, reduction)
+    pixels = _decode_opencv(data, reduction) if header.mode in _OPENCV_MODES and is_complete(data) else None
+    if pixels is None:
+        pixels, reduction = _decode_pillow(header, path, data, value_range), 1
+    stored = (pixels.shape[0], pixels.shape[1]) if reduction == 1 else (header.height, header.width)
+    return pixels, 1 if _is_png_without_exif(data) else _orientation(header), stored
+
+
+def _open(data: bytes, path: str | Path) -> Image.Image:
+    """The image in a file's content, which was checked as far as its header tells."""
     try:
         header = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
@@ -113,20 +162,15 @@ def _decode(data: bytes, path: str | Path, reduction: int = 1) -> tuple[np.ndarr
         raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; scale or tile it first.") from None
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to SyntaxError
         raise ImageError(f"{path} has a damaged header ({error}); replace the file.") from None
-    if data[:8] == _PNG_START and b"IEND" not in data:  # Pillow is content if only the end mark is missing
+    if data[:8] == PNG_START and b"IEND" not in data:  # Pillow is content if only the end mark is missing
         raise ImageError(f"{path} is truncated; replace the file.")
     _check_header(header, path)
-    reduction = _possible_reduction(header, data, reduction)
-    pixels = _decode_opencv(data, reduction) if header.mode in _OPENCV_MODES and _is_complete(data) else None
-    if pixels is None:
-        pixels, reduction = _decode_pillow(header, path), 1
-    stored = (pixels.shape[0], pixels.shape[1]) if reduction == 1 else (header.height, header.width)
-    return pixels, 1 if _is_png_without_exif(data) else _orientation(header), stored
+    return header
 
 
 def _possible_reduction(header: Image.Image, data: bytes, wanted: int) -> int:
     """Only JPEGs; those that are turned if they can be divided so: what is left over would come first."""
-    if wanted == 1 or data[:2] != _JPEG_START:
+    if wanted == 1 or data[:2] != JPEG_START:
         return 1
     divisible = header.width % wanted == header.height % wanted == 0
     return wanted if divisible or _orientation(header) == 1 else 1
@@ -141,8 +185,6 @@ def _check_header(image: Image.Image, path: str | Path) -> None:
         )
     if width * height == 0:
         raise ImageError(f"{path} has no pixels; replace the file.")
-    if image.mode.startswith("F"):
-        raise ImageError(f"{path} has floating-point pixels; convert it to 8 or 16 bits.")
     if image.format == "EPS":  # Pillow would have another program run it
         raise ImageError(f"{path} is PostScript and not an image of pixels; convert it to PNG.")
 
@@ -156,42 +198,32 @@ def _decode_opencv(data: bytes, reduction: int) -> np.ndarray | None:
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
 
 
-def _decode_pillow(image: Image.Image, path: str | Path) -> np.ndarray:
+def _decode_pillow(
+    image: Image.Image,
+    path: str | Path,
+    data: bytes | None = None,
+    value_range: ValueRange | None = None,
+) -> np.ndarray:
+    with _told_as_damage(path):
+        values = deep_values(image, data)
+        if values is None:
+            return np.array(image.convert("RGB"))
+        value_range = stated_range(image) or value_range or ValueRange.of(values)
+        pixels = value_range.to_bytes(values)
+        return np.ascontiguousarray(pixels) if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+
+
+@contextmanager
+def _told_as_damage(path: str | Path) -> Iterator[None]:
     try:
-        if image.mode.startswith("I"):  # Pillow's own conversion clips 16 bits at 255 instead of scaling them
-            upper = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-            return np.repeat(upper[:, :, None], 3, axis=2)
-        return np.array(image.convert("RGB"))
-    except Exception as error:  # see _decode
+        yield
+    except Exception as error:  # see _open
         raise ImageError(f"{path} is truncated or damaged ({error}); replace the file.") from None
-
-
-def _is_complete(data: bytes) -> bool:
-    """Whether it is a JPEG or PNG with its end mark: OpenCV decodes half of any file without a word."""
-    if data[:2] == _JPEG_START:
-        # Inside of compressed data ff is always followed by 00 or a restart mark, so ffd9 after the scan's
-        # start is the end; an embedded thumbnail has an end mark too, but lies before the start.
-        return data[-2:] == b"\xff\xd9" or data.find(b"\xff\xd9", _scan_start(data)) >= 0
-    return data[:8] == _PNG_START  # its end mark was checked
-
-
-def _scan_start(data: bytes) -> int:
-    """Where the first compressed scan of a JPEG begins; the file's end if there is none."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # padding
-            position += 1
-            continue
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        if marker == 0xDA:
-            return position
-    return len(data)
 
 
 def _is_png_without_exif(data: bytes) -> bool:
     """Of a PNG Pillow would decode all pixels to find out."""
-    return data[:8] == _PNG_START and b"eXIf" not in data and b"Raw profile type" not in data
+    return data[:8] == PNG_START and b"eXIf" not in data and b"Raw profile type" not in data
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,4 +1,4 @@
-"""Where pictures of all sizes lie on the network's input."""
+"""Placement of images of any size on the network's input."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +11,7 @@ STEP = 32
 
 
 class Placement(NamedTuple):
-    """Where an image lies on the network's input: stretched over a rectangle of it, padding around."""
+    """Rectangle of the network's input that an image is stretched over, padding around."""
 
     canvas: tuple[int, int]
     """(height, width) of the input."""
@@ -23,7 +23,7 @@ class Placement(NamedTuple):
 
     @classmethod
     def whole(cls, canvas: tuple[int, int]) -> "Placement":
-        """All over an input of (height, width)."""
+        """The whole of an input of (height, width)."""
         return cls(canvas, 0, 0, *canvas)
 
     def on(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
@@ -36,13 +36,12 @@ class Placement(NamedTuple):
 
 @dataclass(frozen=True)
 class Resize:
-    """Where pictures are placed on the network's input.
+    """How images are placed on the network's input.
 
     Args:
-        mode: "stretch": all over the input, the aspect ratio is lost, as published. "letterbox": as large as
-            fits, the aspect ratio kept, in the middle of the input. "shortest_edge": the aspect ratio kept
-            and the input as large as it needs; its sides are multiples of 32, which is filled up at the right
-            and the bottom.
+        mode: "stretch": the whole input, the aspect ratio is lost, as published. "letterbox": as large as
+            fits, aspect ratio kept, centred. "shortest_edge": aspect ratio kept, the input as large as
+            needed; its sides are multiples of 32, padded at the right and the bottom.
         size: (height, width) of the input. For "shortest_edge" the smaller number is the picture's shorter
             side, and the larger one is what its longer side does not exceed; of two equal ones 5/3 of it.
 
@@ -58,7 +57,7 @@ class Resize:
             raise ValueError(f"resize={self.mode!r} is not known; choose one of {', '.join(MODES)}")
 
     def place(self, size: tuple[int, int]) -> Placement:
-        """Where a picture of (height, width) lies on its input."""
+        """Placement of an image of (height, width)."""
         if self.mode == STRETCH:
             return Placement.whole(self.size)
         if self.mode == LETTERBOX:

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.image_file import ImageError, read_image
 from yolact_pl.inference.parallel import map_ahead
 
@@ -16,9 +18,17 @@ USUAL_PIXELS = 16_000_000
 """Larger images count for several in batches and queues, so that memory stays bounded."""
 
 
-def readable_images(files: Sequence[Path], skipped: list[Path]) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Files with their pixels, in order; one that can't be read is logged and added to `skipped`."""
-    read = map_ahead(_read, files, threads=READERS, ahead=2 * READERS)
+def readable_images(
+    files: Sequence[Path], skipped: list[Path], value_range: ValueRange | None = None
+) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    """Files with their pixels, in order; one that can't be read is logged and added to `skipped`.
+
+    Args:
+        files: to read.
+        skipped: gets those that can't be read.
+        value_range: of files with more than 8 bits, see `read_image`.
+    """
+    read = map_ahead(partial(_read, value_range=value_range), files, threads=READERS, ahead=2 * READERS)
     for file, image in zip(files, read, strict=True):
         if isinstance(image, ImageError):
             _log.warning("left out: %s", image)
@@ -32,8 +42,8 @@ def weight(image: NDArray[np.uint8]) -> int:
     return 1 + image.shape[0] * image.shape[1] // USUAL_PIXELS
 
 
-def _read(file: Path) -> NDArray[np.uint8] | ImageError:
+def _read(file: Path, value_range: ValueRange | None) -> NDArray[np.uint8] | ImageError:
     try:
-        return read_image(file)
+        return read_image(file, value_range=value_range)
     except ImageError as error:
         return error

@@ -92,14 +92,17 @@ class Model:
         """
         predictor = self.predictor.with_options(**options) if options else self.predictor
         found = predictor.tiled(
-            to_pixels(image, "the image"), tile=tile, overlap=overlap, batch_size=batch_size
+            to_pixels(image, "the image", value_range=predictor.value_range),
+            tile=tile,
+            overlap=overlap,
+            batch_size=batch_size,
         )
         return ImageDetections(found, self.class_names, self.category_ids)
 
     def _detect(self, predictor: Predictor, images: Sequence[AnyImage]) -> list[ImageDetections]:
         several = len(images) > 1
         pixels = [
-            to_pixels(image, f"image {index}" if several else "the image")
+            to_pixels(image, f"image {index}" if several else "the image", value_range=predictor.value_range)
             for index, image in enumerate(images)
         ]
         return [ImageDetections(found, self.class_names, self.category_ids) for found in predictor(pixels)]

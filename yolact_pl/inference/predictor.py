@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH, Placement, Resize
 from yolact_pl.inference.engines.engine import Engine
 from yolact_pl.inference.options import Options
@@ -27,6 +28,7 @@ class Predictor:
         engine: the runtime with the network.
         class_names: one for each label.
         resize: how images are placed on the network's input, as the network was trained.
+        value_range: how image files with more than 8 bits are to be read, as in training, see `read_image`.
         options: see `Options`.
 
     Raises:
@@ -34,7 +36,13 @@ class Predictor:
     """
 
     def __init__(
-        self, engine: Engine, *, class_names: Sequence[str], resize: Resize, **options: Unpack[Options]
+        self,
+        engine: Engine,
+        *,
+        class_names: Sequence[str],
+        resize: Resize,
+        value_range: ValueRange | None = None,
+        **options: Unpack[Options],
     ) -> None:
         if len(class_names) != engine.num_classes:
             raise ValueError(
@@ -44,6 +52,7 @@ class Predictor:
         self.engine = engine
         self.class_names = tuple(class_names)
         self.resize = resize
+        self.value_range = value_range
         self.request = engine.usual.changed(options, self.class_names)
         engine.check(self.request)
 

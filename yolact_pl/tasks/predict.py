@@ -16,7 +16,7 @@ from yolact_pl.cli.out_of_memory import memory_in_words
 from yolact_pl.cli.predict_options import checked_options
 from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.cli.stop_signals import stop_signals
-from yolact_pl.config.build import build, image_size, resize_mode
+from yolact_pl.config.build import build, image_size, resize_mode, stored_value_range
 from yolact_pl.config.trained import load_trained
 from yolact_pl.inference.drawing.gallery import gallery, thumbnail
 from yolact_pl.inference.engines.torch_engine import torch_predictor
@@ -89,7 +89,9 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
         screen = open_screen("yolact") if cfg.show else None
         bar = stack.enter_context(progress_bar(len(files), "image"))
-        images = itertools.takewhile(lambda image: not received, readable_images(files, skipped))
+        images = itertools.takewhile(
+            lambda image: not received, readable_images(files, skipped, predictor.value_range)
+        )
         stem_of = dict(zip(files, stems, strict=True))
         found = _detect_batches(images, stem_of, _detect(cfg, predictor), cfg.batch_size)
         writing = map_ahead(
@@ -184,6 +186,7 @@ def _predictor(cfg: DictConfig) -> Predictor:
         resize=resize_mode(trained.cfg),
         device=cfg.device,
         half=cfg.half,
+        value_range=stored_value_range(trained.cfg),
         min_score=cfg.min_score,
         classes=list(classes) if isinstance(classes, ListConfig) else classes,
         top_k=cfg.top_k,

@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 from yolact_pl.checkpoints.published import local_file
 from yolact_pl.checkpoints.stored import StoredNetwork, read_stored_network
 from yolact_pl.data.resize import fill_up, resize_images
+from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH, Placement, Resize
 from yolact_pl.inference.measuring.timing import MIB, Meter
 from yolact_pl.inference.options import Options, Request
@@ -177,11 +178,18 @@ def torch_predictor(
     resize: str = STRETCH,
     device: str | torch.device = "auto",
     half: bool = False,
+    value_range: ValueRange | None = None,
     **options: Unpack[Options],
 ) -> Predictor:
     """A predictor with the torch engine; arguments as for `TorchEngine`, `Resize` and `Options`."""
     engine = TorchEngine(network, postprocess, device=device, half=half)
-    return Predictor(engine, class_names=class_names, resize=Resize(resize, image_size), **options)
+    return Predictor(
+        engine,
+        class_names=class_names,
+        resize=Resize(resize, image_size),
+        value_range=value_range,
+        **options,
+    )
 
 
 def read_checkpoint(
@@ -204,6 +212,7 @@ def read_checkpoint(
         resize=resize or stored.resize,
         device=device,
         half=half,
+        value_range=stored.value_range,
     )
     return predictor, stored.category_ids
 
