@@ -125,6 +125,11 @@ def class_without_name(data: DataSet) -> None:
     data.train["categories"][1]["name"] = ""
 
 
+@damage(Kind.CATEGORY_NAME_INVALID, category="2", detail="the name is 7", name="category-name-number")
+def class_named_by_a_number(data: DataSet) -> None:
+    data.train["categories"][1]["name"] = 7
+
+
 @damage(Kind.CATEGORY_NAME_DOUBLE, category="3", detail="'dog', and 'dog' is category 2")
 def class_name_twice(data: DataSet) -> None:
     add_class(data, "dog")
@@ -143,6 +148,12 @@ def ids_from_zero(data: DataSet) -> None:
 @damage(Kind.CLASS_EMPTY, category="3", detail="'bird'")
 def class_without_objects(data: DataSet) -> None:
     data.train["categories"].append({"id": 3, "name": "bird"})
+
+
+@damage(Kind.CROWDS, detail="3 of 13 annotations have iscrowd 1")
+def crowds(data: DataSet) -> None:
+    for number in (31, 41):
+        data.annotation(number)["iscrowd"] = 1
 
 
 @damage(Kind.CLASS_NOT_VALIDATED, category="3", detail="'bird'")
@@ -247,6 +258,24 @@ def turned_photo(data: DataSet) -> None:
     Image.fromarray(pixels).save(data.file("6.jpg"), exif=exif)
     data.file("6.png").unlink()
     data.image(6)["file_name"] = "6.jpg"
+
+
+@damage(
+    Kind.EXIF_UPRIGHT,
+    6,
+    file_name="6.jpg",
+    detail="orientation 6, upright 20 x 30, the json says 30 x 20",
+    also=frozenset({Kind.BOX_BEYOND, Kind.POLYGON_BEYOND}),
+)
+def turned_photo_of_stored_size(data: DataSet) -> None:
+    turned_photo(data)
+    data.image(6).update(width=30, height=20)
+
+
+@damage(Kind.PICTURE_DARK, 4, detail="99 % of the values are below 4 of 255")
+def dark_picture(data: DataSet) -> None:
+    pixels = np.random.default_rng(1).integers(0, 4, (40, 60, 3), np.uint8)
+    Image.fromarray(pixels).save(data.file("4.png"))
 
 
 @damage(Kind.PICTURE_DOUBLE, 4, detail="'2.png' shows the same")
@@ -390,6 +419,11 @@ def line(data: DataSet) -> None:
 @damage(Kind.POLYGON_FEW_POINTS, annotation=31, detail="polygon 1 of 1", name="polygon-few-points-alone")
 def only_a_line(data: DataSet) -> None:
     data.annotation(31)["segmentation"] = [[3, 4, 9, 9]]
+
+
+@damage(Kind.POLYGON_RECTANGLE, annotation=31, detail="polygon 1 of 1: [2.0, 3.0, 13.0, 15.0]")
+def rectangle_of_four_numbers(data: DataSet) -> None:
+    data.annotation(31)["segmentation"] = [[2, 3, 13, 15]]
 
 
 @damage(Kind.POLYGON_ODD, annotation=31, detail="polygon 2 of 2: [3.0, 4.0, 9.0, 4.0, 9.0, 9.0]")

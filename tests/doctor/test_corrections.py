@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.doctor.damages import turned_photo_of_stored_size
 from tests.doctor.sound_set import (
     HEIGHT,
     WIDTH,
@@ -22,7 +23,7 @@ from tests.doctor.sound_set import (
 from tests.doctor.training import complaint
 from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.fixing.draft import Change
-from yolact_pl.doctor.fixing.fix import write_corrected
+from yolact_pl.doctor.fixing.fix import Fixer
 from yolact_pl.doctor.kinds import Kind, Severity
 
 
@@ -31,7 +32,7 @@ def corrected(data: DataSet, *, look: bool = True) -> tuple[dict[str, Any] | Non
     output = data.root / "corrected"
     output.mkdir()
     opened = {} if look else None
-    changes, left = write_corrected(examine(data.sets(), opened=opened), output, opened=opened)
+    changes, left = Fixer(examine(data.sets(), opened=opened)).write(output, opened=opened)
     path = output / "train_corrected.json"
     return json.loads(path.read_text()) if path.exists() else None, changes, left
 
@@ -247,7 +248,7 @@ def test_both_files_of_one_name_get_a_copy(data: DataSet) -> None:
         sets[position] = paths._replace(json=paths.json.rename(folder / "labels.json"))
     output = data.root / "corrected"
     output.mkdir()
-    _, left = write_corrected(examine(sets, opened=None), output, opened=None)
+    _, left = Fixer(examine(sets, opened=None)).write(output, opened=None)
     assert sorted(path.name for path in output.iterdir()) == [
         "train_labels_corrected.json",
         "val_labels_corrected.json",
@@ -271,3 +272,73 @@ def test_area_of_overlapping_polygons_is_counted_once(data: DataSet) -> None:
     content, _, left = corrected(data)
     assert left.findings == []
     assert entry(content, 31)["area"] == 13 * 15
+
+
+def test_more_than_half_is_removed_only_on_demand(data: DataSet) -> None:
+    for number in (1, 2, 3, 4):
+        data.file(f"{number}.png").unlink()
+    data.annotation(51)["area"] = -1  # is corrected nevertheless
+    examination = examine(data.sets(), opened={})
+    (data.root / "few").mkdir()
+    fixer = Fixer(examination)
+    assert fixer.corrected_kinds() == {Kind.AREA_INVALID}
+    (sentence,) = fixer.withheld()
+    assert "nothing is removed, since it would be 4 of 6 images, more than half" in sentence
+    assert told(fixer.write(data.root / "few", opened={})[0]) == ["annotation 51: area -1 -> 195.0"]
+
+    (data.root / "most").mkdir()
+    fixer = Fixer(examination, most=True)
+    assert fixer.withheld() == []
+    assert fixer.corrected_kinds() == {Kind.AREA_INVALID, Kind.FILE_MISSING}
+    _, left = fixer.write(data.root / "most", opened={})
+    assert len(left.part("train").coco_set.images) == 2
+
+
+def test_what_several_kinds_remove_together_counts(data: DataSet) -> None:
+    """Neither the missing segmentations nor the damaged codes alone are more than half."""
+    for annotation in data.train["annotations"]:
+        if type(annotation["segmentation"]) is dict:
+            annotation["segmentation"]["counts"] = "no code!"
+        elif annotation["id"] < 50:
+            annotation["segmentation"] = []
+    content, changes, _ = corrected(data)
+    assert content is None
+    assert changes == []
+
+
+def test_merging_is_no_loss(data: DataSet) -> None:
+    data.train["images"] += [data.image(5) | {"id": number} for number in range(20, 30)]
+    content, _, left = corrected(data)
+    assert content is not None
+    assert len(content["images"]) == 6
+    assert left.findings == []
+
+
+@pytest.mark.parametrize("numbers", [[2, 3, 13, 15], [2, 3, 15, 18]])
+def test_rectangles_get_four_corners(data: DataSet, numbers: list[float]) -> None:
+    for annotation in data.train["annotations"]:
+        left, top, width, height = annotation["bbox"]
+        annotation["segmentation"] = [[left, top, left + width, top + height]]
+    data.annotation(31)["segmentation"] = [numbers]
+    content, _, left = corrected(data)
+    assert left.findings == []
+    assert entry(content, 31)["segmentation"] == [ring((2, 3, 15, 18))]
+
+
+def test_the_reason_of_a_removal_is_told(data: DataSet) -> None:
+    data.annotation(31)["segmentation"] = [[3, 4, 9, 9], [1, 2, 3]]
+    data.annotation(32).update(bbox=[70, 10, 30, 20])
+    data.annotation(41).update(polygon_entry(41, 4, 1, (-9, -9, -2, -3)), bbox=[0, 0, 0, 5])
+    _, changes, _ = corrected(data)
+    said = told(changes)
+    assert "annotation 31: removed: a polygon has fewer than 3 points" in said[0]
+    assert "annotation 32: bbox [70, 10, 30, 20] -> [20.0, 10.0, 30.0, 20.0]" in said
+    assert any("annotation 41: removed: " in line for line in said)
+
+
+def test_sizes_are_swapped_instead_of_cutting_boxes(data: DataSet) -> None:
+    turned_photo_of_stored_size(data)
+    content, changes, _ = corrected(data)
+    assert content is not None
+    assert told(changes) == ["image 6: height 20 -> 30; width 30 -> 20"]
+    assert entry(content, 62)["bbox"] == [4, 8, 8, 18]

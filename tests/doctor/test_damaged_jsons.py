@@ -13,7 +13,7 @@ from tests.data.annotations.test_damaged_sets import damage
 from tests.doctor.sound_set import DataSet, write_sound_set
 from tests.doctor.training import complaint
 from yolact_pl.doctor.examination import examine
-from yolact_pl.doctor.fixing.fix import write_corrected
+from yolact_pl.doctor.fixing.fix import Fixer
 from yolact_pl.doctor.kinds import Severity
 from yolact_pl.doctor.report.page import page
 from yolact_pl.doctor.report.places import write_csv
@@ -38,14 +38,14 @@ def test_any_damage_is_reported(sound: DataSet, tmp_path: Path, split: str, seed
     opened = {}
     examination = examine(sets, opened=opened)
     assert (examination.count(Severity.ERROR) > 0) == (complaint(sets) is not None)
-    changes, left = write_corrected(examination, tmp_path, opened=opened)
+    changes, left = Fixer(examination).write(tmp_path, opened=opened)
     assert [paths.json.read_bytes() for paths in sets] == before
     if not left.count(Severity.ERROR):
         copies = [paths._replace(json=left.part(paths.split).coco_set.path) for paths in sets]
         assert complaint(copies) is None
     write_csv(tmp_path / "findings.csv", examination)
-    assert text_report(examination).encode()
-    html = page(examination, changes, left, examples=1, pictures=True)
+    assert text_report(examination, set()).encode()
+    html = page(examination, set(), changes, left, examples=1, pictures=True)
     HTMLParser().feed(html)
     assert html.encode().endswith(b"</html>\n")
     one_line_each(examination.findings)

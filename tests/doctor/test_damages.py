@@ -10,7 +10,7 @@ from tests.doctor.damages import DAMAGES, Damage
 from tests.doctor.sound_set import DataSet
 from tests.doctor.training import complaint
 from yolact_pl.doctor.examination import Examination, examine
-from yolact_pl.doctor.fixing.fix import write_corrected
+from yolact_pl.doctor.fixing.fix import Fixer
 from yolact_pl.doctor.kinds import Kind, Severity
 from yolact_pl.doctor.report.places import place_of
 
@@ -63,7 +63,7 @@ def test_corrected_copy_passes_where_there_is_a_correction(
     output = tmp_path / "corrected"
     output.mkdir()
     opened = {}
-    changes, left = write_corrected(examine(sets, opened=opened), output, opened=opened)
+    changes, left = Fixer(examine(sets, opened=opened)).write(output, opened=opened)
     assert {paths.json: paths.json.read_bytes() for paths in sets} == before
     if damage.kind.fix:
         assert changes
@@ -74,7 +74,11 @@ def test_corrected_copy_passes_where_there_is_a_correction(
         copy = sets[0]._replace(json=written)
         examination = examine([copy], opened={})
         assert kinds(examination) == kinds(left)
-        assert set(kinds(examination)) <= {Kind.CATEGORY_IDS_GAPPED, Kind.FILE_NOT_LISTED}
+        assert set(kinds(examination)) <= {
+            Kind.CATEGORY_IDS_GAPPED,
+            Kind.EXIF_ROTATED,
+            Kind.FILE_NOT_LISTED,
+        }
         assert complaint([copy]) is None
     else:
         assert not changes

@@ -12,6 +12,7 @@ import pytest
 from tests.doctor.damages import DAMAGES
 from tests.doctor.sound_set import DataSet, polygon_entry, write_picture
 from yolact_pl.doctor.examination import Examination, examine
+from yolact_pl.doctor.fixing.fix import Fixer
 from yolact_pl.doctor.report.page import page
 from yolact_pl.doctor.report.places import write_csv
 from yolact_pl.doctor.report.text_report import text_report
@@ -41,7 +42,8 @@ class Page(HTMLParser):
 
 
 def page_of(examination: Examination, *, examples: int = 2, pictures: bool = True) -> Page:
-    return Page(page(examination, [], examination, examples=examples, pictures=pictures))
+    corrected = Fixer(examination).corrected_kinds()
+    return Page(page(examination, corrected, [], examination, examples=examples, pictures=pictures))
 
 
 def plant(data: DataSet, *slugs: str) -> Examination:
@@ -56,7 +58,8 @@ def test_numbers_of_both_sets(data: DataSet) -> None:
     data.train["annotations"].append(polygon_entry(63, 6, 2, (1, 1, 19, 29)))  # 504 pixels
     data.train["annotations"] = [one for one in data.train["annotations"] if one["image_id"] != 2]
     lines = [
-        re.split(r" *\| *", line) for line in text_report(examine(data.sets(), opened=None)).splitlines()
+        re.split(r" *\| *", line)
+        for line in text_report(examine(data.sets(), opened=None), set()).splitlines()
     ]
     rows = {row[0].strip(): row[1:] for row in lines if len(row) > 1}
     assert rows["images"] == ["6", "3"]
@@ -75,7 +78,8 @@ def test_numbers_of_both_sets(data: DataSet) -> None:
 
 
 def test_findings_on_screen(data: DataSet) -> None:
-    report = text_report(plant(data, "box-xyxy", "file-missing", "file-not-listed"))
+    examination = plant(data, "box-xyxy", "file-missing", "file-not-listed")
+    report = text_report(examination, Fixer(examination).corrected_kinds())
     lines = [re.split(r" *\| *", line.strip()) for line in report.splitlines()]
     assert [
         "error",
@@ -90,7 +94,7 @@ def test_findings_on_screen(data: DataSet) -> None:
     assert report.splitlines()[-4:] == [
         "1 error, 1 warning, 1 note",
         "error: training stops there",
-        "warning: training goes on, but leaves something out or learns something wrong",
+        "warning: training continues, but leaves something out or learns something wrong",
         "note: training copes with it; good to know",
     ]
 
@@ -166,7 +170,7 @@ def test_folders_whose_names_are_no_text(data: DataSet, tmp_path: Path) -> None:
     data.file("5.png").write_bytes(b"")
     examination = examine(data.sets(), opened={})
     assert len(examination.findings) == 2
-    assert text_report(examination).encode()
+    assert text_report(examination, set()).encode()
     assert "\\udcff" in page_of(examination).text
     write_csv(tmp_path / "findings.csv", examination)
     assert "\\udcff" in (tmp_path / "findings.csv").read_text()

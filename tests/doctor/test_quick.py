@@ -15,6 +15,7 @@ TOLD = {
     Kind.CATEGORY_NAME_DOUBLE: "1 class has the name of another one (dog)",
     Kind.CATEGORY_NAME_SIMILAR: "1 class has the name of another one (Dog )",
     Kind.CLASS_EMPTY: "1 class has no object to learn from (bird)",
+    Kind.CROWDS: "3 of 13 annotations (23%) are crowd regions (iscrowd 1), neither learned nor counted,",
     Kind.ANNOTATION_DOUBLE: "1 object is annotated twice (e.g. annotation 310)",
     Kind.BOX_XYXY: "1 box does not fit its mask (e.g. annotation 32)",
     Kind.BOX_DISAGREES: "1 box does not fit its mask (e.g. annotation 31)",
@@ -24,6 +25,7 @@ TOLD = {
 }
 """What training neither stops at nor reports by itself, and can be told from the arrays that it has."""
 ONLY_THE_WHOLE_CHECK = {
+    Kind.PICTURE_DARK,
     Kind.PICTURE_DOUBLE,
     Kind.PICTURE_IN_BOTH,
     Kind.FILE_NAME_DOUBLE,
@@ -53,7 +55,8 @@ def test_each_warning_is_told_once(data: DataSet, damage: Damage, caplog: pytest
     damage.plant(data)
     told = sentences(data)
     if damage.kind in TOLD:
-        assert told == [f"{TOLD[damage.kind]} in {data.root / 'train.json'}"]
+        (sentence,) = told
+        assert sentence.startswith(f"{TOLD[damage.kind]} in {data.root / 'train.json'}")
         assert caplog.text == ""
     else:
         assert told == []
@@ -65,7 +68,9 @@ def test_several_are_counted(data: DataSet) -> None:
         data.annotation(number)["bbox"][0] += 20
     data.train["categories"] += [{"id": 3 + k, "name": f"bird {k}"} for k in range(4)]
     assert sentences(data) == [
-        f"4 classes have no object to learn from (bird 0, bird 1, bird 2, ...) in {data.root / 'train.json'}",
+        "4 classes have no object to learn from (bird 0, bird 1, bird 2, ...) in "
+        f"{data.root / 'train.json'}; "
+        """dataset.classes='["cat","dog"]' trains without""",
         f"3 boxes do not fit their masks (e.g. annotation 31) in {data.root / 'train.json'}",
     ]
 
@@ -100,3 +105,9 @@ def test_a_set_without_masks_to_look_at(data: DataSet) -> None:
     assert sentences(data) == []
     data.train["annotations"][0]["segmentation"] = []
     assert "no object to learn from (cat)" in sentences(data)[0]
+
+
+def test_a_validation_set_without_objects_is_told(data: DataSet) -> None:
+    data.with_val = True
+    data.val["annotations"] = []
+    assert sentences(data) == [f"no object to validate with, so there is no AP, in {data.root / 'val.json'}"]

@@ -114,6 +114,21 @@ def test_what_is_left_after_a_correction(data: DataSet, tmp_path: Path) -> None:
         run(tmp_path / "out", *given(data), "fix=true")
 
 
+def test_nothing_is_promised_that_is_not_done(
+    data: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (1, 2, 3, 4):
+        data.file(f"{number}.png").unlink()
+    with pytest.raises(ValueError, match=r"\(file-missing\).* correct these by hand"):
+        run(tmp_path / "check", *given(data))
+    with pytest.raises(ValueError, match="still has 4 errors"):
+        run(tmp_path / "few", *given(data), "fix=true")
+    assert "nothing is removed, since it would be 4 of 6 images, more than half" in caplog.text
+    assert "nothing was changed" in caplog.text
+    run(tmp_path / "most", *given(data), "fix=true", "fix_most=true")
+    assert len(json.loads((tmp_path / "most" / "train_corrected.json").read_text())["images"]) == 2
+
+
 def test_nothing_to_correct(data: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run(tmp_path / "out", *given(data), "fix=true")
     assert "nothing was changed" in caplog.text
@@ -179,6 +194,7 @@ def test_shapes_are_drawn_and_sound(run_task: Callable[..., Any], tmp_path: Path
     ("option", "message"),
     [
         ("fix=maybe", "fix=maybe: expected true or false"),
+        ("fix_most=maybe", "fix_most=maybe: expected true or false"),
         ("task.images=2", "task.images=2: expected true or false"),
         ("task.examples=-1", "task.examples=-1: expected 0 or more pictures"),
         ("task.examples=true", "task.examples=True: expected 0 or more pictures"),
@@ -206,6 +222,7 @@ def test_a_training_warns_and_says_the_command(
     few = ["schedule.max_steps=1", "trainer.val_check_interval=1"]
     run(tmp_path / "run", *OWN_DATA, *given(data, task="train"), *few)
     assert "warning: 1 box does not fit its mask (e.g. annotation 32)" in caplog.text
+    assert ("dataset.val_fraction=0.1 validates with a tenth" in caplog.text) == (not with_val)
     (command,) = commands(caplog.text)
     caplog.clear()
     run(tmp_path / "out", *command)
@@ -216,6 +233,7 @@ def test_a_training_warns_and_says_the_command(
 def test_a_training_on_sound_data_says_nothing(
     data: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    data.with_val = True
     few = ["schedule.max_steps=1", "trainer.val_check_interval=1"]
     run(tmp_path / "run", *OWN_DATA, *given(data, task="train"), *few)
     assert "warning:" not in caplog.text

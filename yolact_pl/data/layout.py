@@ -1,4 +1,4 @@
-"""The annotation files and images of a folder, where data sets usually have them."""
+"""Usual folder layouts of data sets: annotation files and their images."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _CHUNK = 1 << 24
 
 
 class SetFiles(NamedTuple):
-    """What one set consists of."""
+    """Files of one set."""
 
     json: Path
     images: Path
@@ -56,7 +56,7 @@ def find_files(root: str | Path) -> dict[str, SetFiles]:
     """The files to train on, "train", and to validate with, "val", of a folder; a set may lack either.
 
     Known are the layouts of COCO, Roboflow, CVAT, Label Studio and FiftyOne, and such with `train.json` and
-    `val.json`. A part that is called test is for nobody to look at before the end, and so is not taken.
+    `val.json`. A test part is never used.
 
     Raises:
         DataError: no such folder, no annotation file or several of a split, or one without images; says what
@@ -97,7 +97,7 @@ def _first(root: Path, layouts: tuple[_Layout, ...], split: str) -> SetFiles | N
 
 
 def _images_of(root: Path, file: Path, layout: _Layout, split: str) -> Path:
-    """The first folder with the first image; the first that exists if none has it, for others to complain."""
+    """The first folder with the first image; else the first that exists, so that the reader complains."""
     name = file.stem.removeprefix("instances_")
     folders = dict.fromkeys(root / folder.format(name=name, split=split) for folder in layout.images)
     existing = [folder for folder in folders if folder.is_dir()]
@@ -136,11 +136,11 @@ def _chunks(file: Path) -> Iterator[bytes]:
         with file.open("rb") as opened:
             while chunk := opened.read(_CHUNK):
                 yield chunk
-    except OSError:  # told by who reads the file
+    except OSError:  # reported by the reader of the file
         return
 
 
 def _patterns() -> list[str]:
-    """What is looked for, for a sentence."""
+    """All patterns, for an error message."""
     patterns = [layout.json.format(split=split) for layout in _LAYOUTS for split in ("train", "val")]
     return [*patterns, *(layout.json for layout in _WHOLE)]

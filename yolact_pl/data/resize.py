@@ -7,14 +7,14 @@ from yolact_pl.images.resize import PADDING
 
 
 def resize_images(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """[B, 3, H, W] to float32 [B, 3, *size] on the images' device: how pictures and video are predicted."""
+    """[B, 3, H, W] to float32 [B, 3, *size] on the images' device, as in prediction."""
     return F.interpolate(images.float(), size, mode="bilinear", align_corners=False)
 
 
 def fill_up(
     pixels: Tensor, canvas: tuple[int, int], *, top: int = 0, left: int = 0, fill: tuple[int, ...] = PADDING
 ) -> Tensor:
-    """Pixels [..., 3, h, w] on an input [..., 3, *canvas] of one colour, unless they fill it already."""
+    """Pad pixels [..., 3, h, w] with one colour to [..., 3, *canvas]; unchanged if they fill it."""
     height, width = pixels.shape[-2:]
     if (height, width) == canvas:
         return pixels

@@ -1,4 +1,4 @@
-"""Which images come when, and on which process."""
+"""Order of images and their distribution over processes."""
 
 from collections.abc import Iterator, Sequence
 

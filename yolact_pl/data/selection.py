@@ -1,4 +1,4 @@
-"""Parts of a data set: some of its classes, some of its images."""
+"""Subsets of a data set by class and by image."""
 
 import difflib
 import math
@@ -15,7 +15,7 @@ NAMES_SHOWN = 12
 
 
 def select_classes(annotations: Annotations, names: Sequence[str]) -> Annotations:
-    """All images with the objects of some classes only; labels count these, in the order of `names`.
+    """All images with the objects of some classes; labels number these classes in the order of `names`.
 
     Raises:
         DataError: no name is given, or one that the file does not have; says which are near.
@@ -49,9 +49,9 @@ def select_classes(annotations: Annotations, names: Sequence[str]) -> Annotation
 
 
 def split_images(annotations: Annotations, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The images to train on and those to validate with, both in the file's order.
+    """Training and validation images, both in the file's order.
 
-    Which ones depends on their ids, the fraction and the seed; not on the file's order nor on its objects.
+    The split depends on image ids, fraction and seed, not on the file's order or its objects.
 
     Raises:
         DataError: one of the parts would be empty.
@@ -70,7 +70,7 @@ def split_images(annotations: Annotations, fraction: float, seed: int) -> tuple[
 
 
 def check_fraction(fraction: float | None) -> None:
-    """Whether a part of the images can be set aside.
+    """Check a validation fraction.
 
     Raises:
         ValueError: it is not between 0 and 1.

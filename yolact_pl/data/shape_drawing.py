@@ -1,4 +1,4 @@
-"""Pictures of overlapping shapes, drawn from random numbers."""
+"""Random images of overlapping shapes."""
 
 from dataclasses import dataclass
 

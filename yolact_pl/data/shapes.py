@@ -1,4 +1,4 @@
-"""A synthetic data set of overlapping shapes, written once as a COCO folder."""
+"""Synthetic data set of overlapping shapes, written once as a COCO folder."""
 
 import json
 import logging
@@ -18,16 +18,16 @@ from yolact_pl.data.shape_drawing import CLASSES, ShapeImage, draw_shapes
 logger = logging.getLogger(__name__)
 
 VERSION = 1
-"""Counts changes of the drawing: a folder of another version is written again."""
+"""Version of the drawing: a folder of another version is rewritten."""
 _META = "shapes.json"
 _SPLITS = ("train", "val")
 
 
 class ShapesDataModule(CocoDataModule):
-    """A `CocoDataModule` over synthetic shapes, which are drawn when they are first needed.
+    """A `CocoDataModule` over synthetic shapes, drawn when first needed.
 
     Args:
-        root: folder of the set; it is written again if it holds a set with other arguments.
+        root: folder of the set; rewritten if it holds a set with other arguments.
         num_train: training images.
         num_val: validation images, other ones.
         picture_size: side of the square pictures in pixels.

@@ -1,4 +1,4 @@
-"""What is trained on and what is validated with: files, images and classes, read when first needed."""
+"""Files, images and classes of the training and validation set, read when first needed."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,7 +16,7 @@ class Sources:
 
     Args:
         train_json, train_images, val_json, val_images, root, val_fraction, classes: see `CocoDataModule`.
-        seed: of the choice of the images that `val_fraction` sets aside.
+        seed: of the split by `val_fraction`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Sources:
 
     @cached_property
     def files(self) -> dict[str, tuple[Path, Path | None]]:
-        """Annotation file and images folder of "train" and "val", as far as they are given or found in root.
+        """Annotation file and images folder of "train" and "val", as given or found in the root.
 
         Raises:
             DataError: the root has no known layout.
@@ -68,7 +68,7 @@ class Sources:
 
     @property
     def has_validation(self) -> bool:
-        """Whether there are images to validate with."""
+        """Whether there are validation images."""
         return self.val_fraction is not None or "val" in self.files
 
     def folder(self, split: str) -> Path:
@@ -79,34 +79,35 @@ class Sources:
         return folder
 
     def annotations(self, split: str) -> Annotations:
-        """What the file of a set says of the wanted classes; `images` tells which images belong to the set.
+        """Annotations of the wanted classes in the file of a set; see `images` for the images of the set.
 
         Raises:
             DataError: the file or its images are not as they must be.
         """
         split = self._file_of(split)
         if split not in self._annotations:
-            known = read_annotations(self.files[split][0], self.folder(split))
+            others = [number for other in self._annotations.values() for number in other.category_ids]
+            known = read_annotations(self.files[split][0], self.folder(split), category_ids_kept=others)
             if self.wanted_classes is not None:
                 known = select_classes(known, self.wanted_classes)
             self._annotations[split] = known
         return self._annotations[split]
 
     def images(self, split: str) -> np.ndarray:
-        """[images] int64: those of the file that belong to a set."""
+        """[images] int64: positions in the file of the images of a set."""
         known = self.annotations(split)
         if self.val_fraction is None:
             return np.arange(known.num_images)
         return split_images(known, self.val_fraction, self.seed)[split == "val"]
 
     def any_annotations(self) -> Annotations:
-        """A file that knows the categories, if possible one that has been read already."""
+        """Annotations that list the categories, preferably a file already read."""
         for known in self._annotations.values():
             return known
         return self.annotations("train" if "train" in self.files else "val")
 
     def check_same_categories(self) -> None:
-        """Whether both files that have been read know the same classes.
+        """Check that both files, if read, list the same classes.
 
         Raises:
             DataError: they differ; names the first difference.
@@ -115,7 +116,7 @@ class Sources:
             _check_same_categories(self._annotations["train"], self._annotations["val"])
 
     def _file_of(self, split: str) -> str:
-        """The split whose file has the images of a split."""
+        """The split whose file lists the images of a split."""
         holder = "train" if self.val_fraction is not None else split
         if holder not in self.files:
             raise DataError(

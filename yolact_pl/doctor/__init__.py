@@ -1,1 +1,1 @@
-"""What is wrong with a data set in COCO format: findings with their ids, a report, a corrected copy."""
+"""Data set check: findings with ids, report, corrected copy."""

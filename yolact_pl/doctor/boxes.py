@@ -1,4 +1,4 @@
-"""Comparing boxes xyxy with those around masks."""
+"""Comparison of annotated boxes with mask bounds."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A COCO file and its images folder, read as far as they can be used: nothing here stops at a mistake."""
+"""Tolerant reading of a COCO file and its images folder: mistakes become findings, not errors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class SetPaths(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CocoSet:
-    """The lists of a file, entries that are no objects left out, and what can be used of them as arrays."""
+    """The lists of a file without entries that are no objects, and their usable values as arrays."""
 
     split: str
     """"train" or "val"."""

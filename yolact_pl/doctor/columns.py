@@ -1,4 +1,4 @@
-"""Values of a json file as arrays, as far as they can be used: what cannot be is NaN, and told by row."""
+"""Values of a json file as arrays; NaN where unusable."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A data set examined: one file, or one to train and one to validate with."""
+"""Examination of a data set: one file, or one to train and one to validate with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +41,10 @@ class Examination:
     def count(self, severity: Severity) -> int:
         """How many findings are so bad."""
         return sum(finding.kind.severity is severity for finding in self.findings)
+
+    def of(self, split: str) -> list[Finding]:
+        """The findings in one set."""
+        return [finding for finding in self.findings if finding.split == split]
 
     def part(self, split: str) -> Examined:
         """The set to train on or to validate with, and what is known of it."""

@@ -1,4 +1,4 @@
-"""One thing that was found, and how it is put into words."""
+"""Findings and their wording."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from yolact_pl.doctor.kinds import Kind, Severity
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong and where; rows are positions in the set's lists of images, annotations, categories."""
+    """One mistake and its place; rows are positions in the lists of images, annotations, categories."""
 
     kind: Kind
     split: str

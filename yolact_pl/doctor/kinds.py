@@ -1,13 +1,13 @@
-"""All kinds of findings: how bad each is, what it means, what to do about it, what fix=true does."""
+"""Kinds of findings: severity, meaning, advice, and what fix=true does."""
 
 from enum import Enum
 
 
 class Severity(Enum):
-    """How bad a finding is: the word for it, and what it means."""
+    """Severity of a finding: its name and meaning."""
 
     ERROR = "error", "training stops there"
-    WARNING = "warning", "training goes on, but leaves something out or learns something wrong"
+    WARNING = "warning", "training continues, but leaves something out or learns something wrong"
     NOTE = "note", "training copes with it; good to know"
 
     def __init__(self, word: str, meaning: str) -> None:
@@ -39,7 +39,12 @@ class Kind(Enum):
         "give each category its own id",
         "removes it if it has the name of the first one",
     )
-    CATEGORY_NAME_INVALID = ERROR, "the class has no name", "give it one", "names it after its id"
+    CATEGORY_NAME_INVALID = (
+        ERROR,
+        "the class has no usable name",
+        "give it one",
+        "writes numbers as text, else names it after its id",
+    )
     CATEGORY_NAME_DOUBLE = WARNING, "the class name is used twice", "merge the classes, or rename one"
     CATEGORY_NAME_SIMILAR = (
         WARNING,
@@ -48,6 +53,11 @@ class Kind(Enum):
     )
     CATEGORY_IDS_GAPPED = NOTE, "category ids are not 1, 2, 3, ... in order", "nothing, any ids work"
     CLASS_EMPTY = WARNING, "the class has no object to learn from", "add some, or remove the class"
+    CROWDS = (
+        WARNING,
+        "many annotations are crowd regions, which are neither learned nor counted",
+        "write iscrowd 0 for what is a single object",
+    )
     CLASS_NOT_VALIDATED = NOTE, "the class has no object in validation", "nothing, it just has no AP"
     CLASSES_DIFFER = ERROR, "the two files have different categories", "give both the same list"
 
@@ -110,6 +120,17 @@ class Kind(Enum):
         NOTE,
         "an EXIF mark says that the picture is shown rotated",
         "nothing, if the masks lie on it as they should",
+    )
+    EXIF_UPRIGHT = (
+        WARNING,
+        "the objects lie on the upright picture, but the json has the stored size",
+        "swap width and height in the json",
+        "swaps them",
+    )
+    PICTURE_DARK = (
+        WARNING,
+        "the picture is nearly black",
+        "check how its values were scaled, or remove the image",
     )
     PICTURE_DOUBLE = WARNING, "two files hold the same picture", "keep one of them"
     PICTURE_IN_BOTH = (
@@ -194,6 +215,12 @@ class Kind(Enum):
         "puts [ ] around it",
     )
     POLYGON_FEW_POINTS = WARNING, "a polygon has fewer than 3 points", "remove the polygon", _NO_POLYGON
+    POLYGON_RECTANGLE = (
+        WARNING,
+        "a polygon is a rectangle of 4 numbers",
+        "write its four corners",
+        "writes its four corners",
+    )
     POLYGON_ODD = (
         WARNING,
         "a polygon has an odd number of coordinates",

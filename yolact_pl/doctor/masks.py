@@ -1,7 +1,7 @@
-"""The segmentations of a set: what is wrong with each, where it reaches, how large it is."""
+"""Segmentations of a set: problems, bounds and areas."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from yolact_pl.data.annotations.segmentations import mask_api
 from yolact_pl.doctor.coco_set import CocoSet
+from yolact_pl.doctor.columns import finite_boxes
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
 from yolact_pl.doctor.rings import FLAT, PROBLEMS, Rings, measure_rings
@@ -77,6 +78,24 @@ def polygons(segmentation: Any) -> tuple[list[array], Kind | None]:
     return [], Kind.SEGMENTATION_MISSING if missing else Kind.SEGMENTATION_MALFORMED
 
 
+def rectangle_corners(ring: Sequence[float], box: Any) -> tuple[float, ...] | None:
+    """x1, y1, x2, y2 of a polygon of 4 numbers that says the same as its box; None if it does not.
+
+    Args:
+        ring: [x, y, width, height] or [x1, y1, x2, y2].
+        box: [x, y, width, height] as the json says.
+    """
+    corners = finite_boxes([box])[0]
+    if len(ring) != 4 or np.isnan(corners).any() or (corners[2:] <= 0).any():
+        return None
+    corners[2:] += corners[:2]
+    x, y, third, fourth = ring
+    for read in ((x, y, x + third, y + fourth), (x, y, third, fourth)):
+        if np.abs(np.array(read) - corners).max() <= 2:
+            return read
+    return None
+
+
 def covered_pixels(coco_set: CocoSet, row: int) -> int | None:
     """How many pixels the polygons of an annotation, all of them usable, cover in its image.
 
@@ -121,6 +140,8 @@ def _ring_findings(
     for ring in np.flatnonzero(measured.problems).tolist():
         kind = PROBLEMS[int(measured.problems[ring])]
         row = int(owners[ring])
+        if rectangle_corners(rings[ring], coco_set.annotations[row].get("bbox")) is not None:
+            kind = Kind.POLYGON_RECTANGLE
         part = ring - int(first[row])
         detail = f"polygon {part + 1} of {counts[row]}: {shown([*rings[ring][:6]])}"
         yield Finding(kind, coco_set.split, detail, annotation=row, part=part)

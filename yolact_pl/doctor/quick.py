@@ -1,4 +1,4 @@
-"""What can be told at the start of a training from what it has read anyway; no file is opened."""
+"""Quick check at the start of training, from annotations read anyway; no image file is opened."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,11 @@ from yolact_pl.doctor.columns import rows_repeated
 from yolact_pl.doctor.run_lengths import code_bounds
 
 MAX_CODES = 20_000
-"""Run-length codes are looked at one by one; of more of them, so many from all over the set."""
+"""Largest number of run-length codes examined; of more of them, an even sample."""
+_MAX_LISTED = 25
+"""Classes named in a command."""
+MANY_CROWDS = 0.1
+"""Share of crowd regions above which it is reported; COCO has 1 %."""
 
 
 def quick_check(sets: Sequence[tuple[Annotations, Path]]) -> list[str]:
@@ -29,6 +33,9 @@ def quick_check(sets: Sequence[tuple[Annotations, Path]]) -> list[str]:
     for annotations, _ in sets:
         sentences += _about_objects(annotations)
     if len(sets) == 2:
+        val = sets[1][0]
+        if val.iscrowd.all():  # as well without any
+            sentences.append(f"no object to validate with, so there is no AP, in {val.path}")
         sentences += _about_pictures(*sets[0], *sets[1])
     return sentences
 
@@ -45,11 +52,19 @@ def _about_classes(known: Annotations) -> list[str]:
     empty = np.flatnonzero(counts == 0).tolist()
     if empty:
         has = _count(len(empty), "class has", "classes have")
-        sentences.append(f"{has} no object to learn from ({_some(names, empty)}) in {known.path}")
+        used = [name for label, name in enumerate(names) if counts[label]]
+        hint = f"; dataset.classes={_listed(used)} trains without" if len(used) <= _MAX_LISTED else ""
+        sentences.append(f"{has} no object to learn from ({_some(names, empty)}) in {known.path}{hint}")
     return sentences
 
 
 def _about_objects(known: Annotations) -> Iterator[str]:
+    crowds, count = int(known.iscrowd.sum()), known.num_annotations
+    if crowds > MANY_CROWDS * count:
+        yield (
+            f"{crowds:,} of {count:,} annotations ({crowds / count:.0%}) are crowd regions (iscrowd 1), "
+            f"neither learned nor counted, in {known.path}"
+        )
     bounds = _mask_bounds(known)
     sizes = np.stack((known.widths, known.heights), 1)[known.image_indices]
     with np.errstate(invalid="ignore"):
@@ -81,7 +96,7 @@ def _about_pictures(
 
 
 def _mask_bounds(known: Annotations) -> np.ndarray:
-    """[N, 4] float64 xyxy around masks, not clipped; NaN where the mask was not looked at."""
+    """[N, 4] float64 xyxy around masks, not clipped; NaN where the mask was not examined."""
     outlines = known.outlines
     bounds = np.full((known.num_annotations, 4), np.nan)
     with_rings = np.flatnonzero(np.diff(outlines.ring_starts))
@@ -101,6 +116,11 @@ def _mask_bounds(known: Annotations) -> np.ndarray:
 def _outline(known: Annotations, j: int) -> object:
     rings = known.polygons(j)
     return known.rle(j)["counts"] if rings is None else [ring.tolist() for ring in rings]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As an override."""
+    return "'[" + ",".join(f'"{name}"' for name in names) + "]'"
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -1,4 +1,4 @@
-"""Polygons measured: which can be used, where they reach, how large they are."""
+"""Polygons: usability, bounds and areas."""
 
 from array import array
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Run-length codes measured: what is wrong with one, or where its mask reaches and how large it is."""
+"""Run-length codes: problems, or bounds of the mask."""
 
 from typing import Any
 
@@ -65,6 +65,6 @@ def code_bounds(lengths: np.ndarray, height: int) -> list[int]:
     some = last >= first
     first, last = first[some], last[some]
     x, y = np.divmod(np.stack((first, last)), height)
-    if (x[0] != x[1]).any():  # a run that goes on in the next column touches bottom and top
+    if (x[0] != x[1]).any():  # a run that continues in the next column touches bottom and top
         return [int(x.min()), 0, int(x.max()) + 1, height]
     return [int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1]

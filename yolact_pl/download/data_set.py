@@ -1,4 +1,4 @@
-"""A published data set from its archives to its place."""
+"""Download and installation of a published data set."""
 
 import http.client
 import logging
@@ -16,11 +16,11 @@ logger = logging.getLogger(__name__)
 
 
 def download_set(published: PublishedSet, data_dir: Path, *, keep_archives: bool = False) -> None:
-    """Fetch and unpack what is not there yet; a call that was broken off is gone on with by the next one.
+    """Fetch and unpack what is missing; an interrupted call is resumed by the next one.
 
     Args:
         published: what to fetch.
-        data_dir: folder of all data; archives lie in `downloads` below it meanwhile.
+        data_dir: folder of all data; archives are kept in `downloads` below it meanwhile.
         keep_archives: leave them there.
 
     Raises:
@@ -59,7 +59,7 @@ def _provide(archive: Archive, path: Path, data_dir: Path, keep: bool) -> None:
 
 
 def _missing(archive: Archive, data_dir: Path) -> list[Take]:
-    """What is not there yet; what was put there by hand must be complete."""
+    """What is missing; what was put there by hand must be complete."""
     missing = []
     for take in archive.takes:
         path = data_dir / take.target
@@ -76,7 +76,7 @@ def _missing(archive: Archive, data_dir: Path) -> list[Take]:
 
 
 def _check_room(archive: Archive, path: Path) -> None:
-    """Pictures take as much room as the archive that they come in, and both are there for a moment."""
+    """Images take as much space as their archive, and both exist for a moment."""
     there = max(size_of(path), size_of(path.with_name(f"{path.name}.part")))
     needed = 2 * archive.size - there
     free = shutil.disk_usage(path.parent).free
@@ -88,7 +88,7 @@ def _check_room(archive: Archive, path: Path) -> None:
 
 
 def _check_by_hand(archive: Archive, path: Path) -> None:
-    """An archive that was put there, or that was fetched by a call that ended before it was unpacked."""
+    """Check an archive put there by hand, or fetched by a call that ended before unpacking."""
     logger.info("checking %s", path)
     if size_of(path) != archive.size or not sha256_of(path).startswith(archive.sha256):
         raise DownloadError(

@@ -1,4 +1,4 @@
-"""The published data sets: where their archives are, and where their files go."""
+"""Published data sets: URLs of archives and targets of their files."""
 
 from dataclasses import dataclass
 from pathlib import Path

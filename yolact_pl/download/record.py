@@ -1,4 +1,4 @@
-"""What is remembered of a fetched file: where it came from, its size and its sha256."""
+"""Record of a fetched file: URL, size and sha256."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Fetching a file over connections that break: each goes on where the last one ended."""
+"""Resumable download over unreliable connections."""
 
 import errno
 import http.client
@@ -33,7 +33,7 @@ _QUIET_SECONDS = 30.0
 
 
 def fetch(url: str, path: Path, *, digest: str = "", size: int | None = None) -> None:
-    """Fetch to `<path>.part`, go on where the connection broke, and give the file its name at the end.
+    """Fetch to `<path>.part`, resume where the connection broke, and rename at the end.
 
     Size and sha256 are remembered beside the file, see `record.check_unchanged`.
 
@@ -141,7 +141,7 @@ def _check_size(url: str, found: int, size: int | None) -> None:
 
 
 def _size_of_whole(headers: Message, start: int) -> int | None:
-    """The size of the file of which the rest is sent, None if it is not the rest from `start` on."""
+    """Size of the file whose rest is sent; None if it is not the rest from `start` on."""
     sent = re.match(r"bytes (\d+)-\d+/(\d+)", headers.get("Content-Range", ""))
     return int(sent[2]) if sent and int(sent[1]) == start else None
 

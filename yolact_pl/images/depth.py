@@ -24,15 +24,15 @@ class ValueRange(NamedTuple):
     def of(cls, values: np.ndarray) -> "ValueRange":
         """The range that values of unknown scale use.
 
-        0 to 1 for such floats, 0 to the largest value of 8, 10, 12, 14 or 16 bits, or else what is there.
+        0 to 1 for such floats, 0 to the largest value of 8, 10, 12, 14 or 16 bits, or else to the largest
+        value there is; from the least one if that is negative.
         """
         known = np.isfinite(values)
-        low, high = (float(values.min(where=known, initial=1)), float(values.max(where=known, initial=0)))
-        low = min(low, high)
+        low, high = float(values.min(where=known, initial=0)), float(values.max(where=known, initial=0))
         if low < 0:
             return cls(low, high)
-        if values.dtype.kind == "f" and high <= 1:
-            return cls(0, 1)
+        if values.dtype.kind == "f" and high < _HIGHEST[0] / 4:
+            return cls(0, max(high, 1))
         return cls(0, next((highest for highest in _HIGHEST if high <= highest), high))
 
     def to_bytes(self, values: np.ndarray) -> np.ndarray:
@@ -41,12 +41,10 @@ class ValueRange(NamedTuple):
         whole = values.dtype.kind != "f"
         factor = np.float32(256 / (span + 1) if whole else 255 / (span or 1))
         pixels = np.empty(values.shape, np.uint8)
-        for row, pixel_row in zip(
-            values, pixels, strict=True
-        ):  # row by row: floats take four times as much memory
+        for row, target in zip(values, pixels, strict=True):  # all at once would take 4 bytes per value
             scaled = np.clip(np.nan_to_num(row), self.low, self.high).astype(np.float32)
             scaled = (scaled - np.float32(self.low)) * factor
-            pixel_row[:] = scaled if whole else np.rint(scaled)
+            target[:] = np.minimum(scaled if whole else np.rint(scaled), 255)
         return pixels
 
 
@@ -58,6 +56,7 @@ def deep_values(image: Image.Image, data: bytes | None = None) -> np.ndarray | N
         data: the content of its file. Pillow itself reads colours of 16 bits as 8.
     """
     if image.mode[0] in "IF":
+        image.load()  # numpy would not tell why it cannot be read
         return np.asarray(image)
     if data is None or not _has_deep_channels(image, data):
         return None

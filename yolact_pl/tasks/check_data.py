@@ -20,9 +20,9 @@ from yolact_pl.doctor.coco_set import SetPaths
 from yolact_pl.doctor.examination import Examination, examine
 from yolact_pl.doctor.findings import count_kinds
 from yolact_pl.doctor.fixing.draft import Change
-from yolact_pl.doctor.fixing.fix import write_corrected
+from yolact_pl.doctor.fixing.fix import Fixer
 from yolact_pl.doctor.image_facts import ImageFacts
-from yolact_pl.doctor.kinds import Severity
+from yolact_pl.doctor.kinds import Kind, Severity
 from yolact_pl.doctor.report.page import page
 from yolact_pl.doctor.report.places import write_csv
 from yolact_pl.doctor.report.text_report import finding_table, text_report, verdict
@@ -52,19 +52,23 @@ def run(cfg: DictConfig) -> None:
     output.mkdir(parents=True, exist_ok=True)
     opened: dict[Path, ImageFacts] | None = {} if cfg.task.images else None
     examination = left = examine(sets, opened=opened)
-    _log.info("%s", text_report(examination))
+    fixer = Fixer(examination, most=cfg.fix_most)
+    corrected = fixer.corrected_kinds()
+    _log.info("%s", text_report(examination, corrected))
     write_csv(output / "findings.csv", examination)
     changes: list[Change] = []
     if cfg.fix:
-        changes, left = write_corrected(examination, output, opened=opened)
+        for sentence in fixer.withheld():
+            _log.warning("\n%s", sentence)
+        changes, left = fixer.write(output, opened=opened)
         _tell_changes(changes, left, output)
-    html = page(examination, changes, left, examples=cfg.task.examples, pictures=cfg.task.images)
+    html = page(examination, corrected, changes, left, examples=cfg.task.examples, pictures=cfg.task.images)
     with atomic_file(output / "check_data.html") as file:
         file.write(html)
     _log.info(
         "\npictures of it in %s, every finding in %s", output / "check_data.html", output / "findings.csv"
     )
-    _fail(left, _FAILING[cfg.task.fail_on], output, fixed=cfg.fix)
+    _fail(left, _FAILING[cfg.task.fail_on], output, corrected=set() if cfg.fix else corrected, fixed=cfg.fix)
 
 
 def _check_options(cfg: DictConfig) -> None:
@@ -72,7 +76,7 @@ def _check_options(cfg: DictConfig) -> None:
         raise ValueError(f"task.fail_on={cfg.task.fail_on}: expected {', '.join(_FAILING)}")
     if type(cfg.task.examples) is not int or cfg.task.examples < 0:
         raise ValueError(f"task.examples={cfg.task.examples}: expected 0 or more pictures")
-    check_switches(cfg, "fix", "task.images")
+    check_switches(cfg, "fix", "fix_most", "task.images")
 
 
 def _sets(cfg: DictConfig) -> list[SetPaths]:
@@ -117,14 +121,25 @@ def _tell_changes(changes: Sequence[Change], left: Examination, output: Path) ->
     _log.info("\ntrain on it with\n\n    %s", typed_command(overrides))
 
 
-def _fail(examination: Examination, severities: tuple[Severity, ...], output: Path, *, fixed: bool) -> None:
+def _fail(
+    examination: Examination,
+    severities: tuple[Severity, ...],
+    output: Path,
+    *,
+    corrected: set[Kind],
+    fixed: bool,
+) -> None:
     kinds = [kind for kind in count_kinds(examination.findings) if kind.severity in severities]
     if not kinds:
         return
     named = ", ".join(kind.slug for kind in kinds[:5]) + (", ..." if len(kinds) > 5 else "")
     has = "still has" if fixed else "has"
-    fixable = not fixed and any(kind.fix for kind in kinds)
-    advice = "correct them, or let fix=true do it" if fixable else "correct these by hand"
+    fixable = corrected.intersection(kinds)
+    advice = "correct these by hand"
+    if fixable:
+        advice = "correct them, or let fix=true do it" + (
+            "" if fixable == set(kinds) else " as far as it can"
+        )
     raise ValueError(
         f"the data {has} {verdict(examination)} ({named}); see {output / 'check_data.html'} and {advice}."
     )

@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 NEEDLESS_WARNINGS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # its own affair
     r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen batch norm
+    r"Total length of `list` across ranks is zero",  # no validation set, which `warn_of_mistakes` tells
     r"The number of training batches \(\d+\) is smaller than the logging interval",  # which counts all epochs
 )
 """Of Lightning, where all is as it should be."""

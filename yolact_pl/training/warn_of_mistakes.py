@@ -15,6 +15,11 @@ _log = logging.getLogger(__name__)
 @rank_zero_only
 def warn_of_mistakes(data: CocoDataModule) -> None:
     """Log what the quick check finds in the files that a training has read, and how to see all of it."""
+    if not data.has_validation:
+        _log.warning(
+            "warning: there is no validation set, so no AP and no best checkpoint; dataset.val_fraction=0.1 "
+            "validates with a tenth of the training images"
+        )
     files = data.sources.files
     splits = [split for split in ("train", "val") if split in files]
     if len(splits) == 2 and files["train"][0] == files["val"][0]:

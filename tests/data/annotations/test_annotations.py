@@ -438,3 +438,30 @@ def check_clean(known: Annotations) -> None:
         assert np.isfinite(known.area[rows]).all()
         if height * width < 10**6:
             assert all(known.mask(j).shape == (height, width) for j in range(rows.start, rows.stop))
+
+
+def test_a_category_above_the_others_is_no_class(tmp_path: Path) -> None:
+    listed = content(annotation())
+    listed["categories"] = [
+        {"id": 0, "name": "animals", "supercategory": "none"},
+        {"id": 3, "name": "cat", "supercategory": "animals"},
+        {"id": 9, "name": "dog", "supercategory": "animals"},
+    ]
+    known = read(tmp_path, listed)
+    assert (known.class_names, known.category_ids, known.labels.tolist()) == (["cat", "dog"], [3, 9], [0])
+    assert read(tmp_path, listed, category_ids_kept=[0, 3]).class_names == ["animals", "cat", "dog"]
+    listed["annotations"].append(annotation(id=2, category_id=0))
+    known = read(tmp_path, listed)
+    assert (known.class_names, known.labels.tolist()) == (["animals", "cat", "dog"], [1, 0])
+
+
+def test_classes_that_are_their_own_supercategory_stay(tmp_path: Path) -> None:
+    listed = content(annotation())
+    for category in listed["categories"]:
+        category["supercategory"] = category["name"]
+    assert read(tmp_path, listed).class_names == ["cat", "dog"]
+
+
+def test_errors_of_entries_name_the_check(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"task=check_data lists all mistakes, with fix=true it"):
+        read(tmp_path, content(annotation(bbox=[1, 2, 3])))

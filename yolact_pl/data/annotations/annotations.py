@@ -1,15 +1,25 @@
-"""A COCO annotation file in flat arrays: read once, checked, and shared by forked workers without a copy."""
+"""COCO annotation files as flat arrays: read once, checked, shared by forked workers without a copy."""
 
 import logging
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from yolact_pl.data.annotations.coco_json import DataError, Table, load_json, no_garbage_collection
+from yolact_pl.data.annotations.categories import read_categories, unused_roots
+from yolact_pl.data.annotations.coco_json import (
+    CHECK_DATA,
+    INT64,
+    DataError,
+    Table,
+    load_json,
+    no_garbage_collection,
+)
 from yolact_pl.data.annotations.drops import Drops, Reason
+from yolact_pl.data.annotations.orientation import farthest_points, turn_upright
 from yolact_pl.data.annotations.segmentations import Outlines, mask_api, read_segmentations, starts
 from yolact_pl.images.image_file import MAX_PIXELS, is_file
 
@@ -17,7 +27,6 @@ __all__ = ["Annotations", "DataError", "read_annotations"]
 
 logger = logging.getLogger(__name__)
 
-_INT64 = {"low": -(2**63), "high": 2**63 - 1}
 MAX_AREA = 1e12
 """Square pixels of an object that are believed."""
 MAX_OVERHANG = 1.0
@@ -108,12 +117,15 @@ class Annotations:
 
 
 @no_garbage_collection()
-def read_annotations(path: str | Path, images_folder: str | Path | None = None) -> Annotations:
+def read_annotations(
+    path: str | Path, images_folder: str | Path | None = None, *, category_ids_kept: Collection[int] = ()
+) -> Annotations:
     """Read and check a COCO-format file; degenerate annotations are dropped and counted in one logged line.
 
     Args:
         path: the json file.
         images_folder: if given, the file of every image must exist in it.
+        category_ids_kept: classes of another file of the set, which are classes here even if `unused_roots`.
 
     Raises:
         DataError: the file or one of its entries is not as the COCO format says, or image files are missing.
@@ -127,7 +139,7 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
         content["annotations"] = []
     table = Table(content, "annotations", noun="annotation", path=path)
 
-    category_ids, class_names = _read_categories(categories)
+    category_ids, class_names, parents = read_categories(categories)
     image_columns = _read_images(images)
     if images_folder is not None:
         _check_files(path, images.column("file_name"), Path(images_folder))
@@ -136,12 +148,22 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
     order = np.argsort(image_indices, kind="stable")
     table.rows = [table.rows[k] for k in order]
     image_indices = image_indices[order]
+    boxes = table.boxes("bbox")
+    if images_folder is not None:
+        reach = farthest_points(boxes, table.column("segmentation"), image_indices, len(images))
+        heights, widths = image_columns["heights"], image_columns["widths"]
+        turned = turn_upright(heights, widths, images.column("file_name"), Path(images_folder), reach)
+        if turned is not None:
+            logger.warning("%s: %s", path, turned)
     sizes = np.stack((image_columns["heights"], image_columns["widths"]), 1)[image_indices]
-    boxes, coco_boxes, drops = _read_boxes(table, sizes)
+    boxes, coco_boxes, drops = _clip_boxes(boxes, sizes)
+    labels = _look_up(table, "category_id", np.array(category_ids), '"categories"')
+    roots = unused_roots(class_names, parents, np.bincount(labels, minlength=len(class_names)))
+    classes = [k for k, number in enumerate(category_ids) if k not in roots or number in category_ids_kept]
     columns: dict[str, Any] = {
-        "ids": table.whole_numbers("id", **_INT64),
+        "ids": table.whole_numbers("id", **INT64),
         "image_indices": image_indices,
-        "labels": _look_up(table, "category_id", np.array(category_ids), '"categories"'),
+        "labels": np.searchsorted(classes, labels),
         "boxes": boxes,
         "coco_boxes": coco_boxes,
         "iscrowd": table.flags("iscrowd"),
@@ -152,8 +174,8 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
     columns = {name: column[kept] for name, column in columns.items()}
     annotations = Annotations(
         path=path,
-        class_names=class_names,
-        category_ids=category_ids,
+        class_names=[class_names[label] for label in classes],
+        category_ids=[category_ids[label] for label in classes],
         has_ground_truth=has_ground_truth,
         summary=drops.summary(dropped_rings),
         row_starts=np.searchsorted(columns["image_indices"], np.arange(len(images) + 1)),
@@ -167,22 +189,10 @@ def read_annotations(path: str | Path, images_folder: str | Path | None = None) 
     return annotations
 
 
-def _read_categories(table: Table) -> tuple[list[int], list[str]]:
-    """Ids and names, sorted by id."""
-    if len(table) == 0:
-        raise DataError(f'{table.path} has no categories; list at least one under "categories".')
-    ids = table.whole_numbers("id", **_INT64)
-    _check_unique(table, ids)
-    names = table.strings("name")
-    order = np.argsort(ids)
-    return ids[order].tolist(), [names[k] for k in order]
-
-
 def _read_images(table: Table) -> dict[str, Any]:
     if len(table) == 0:
         raise DataError(f'{table.path} has no images; list at least one under "images".')
-    ids = table.whole_numbers("id", **_INT64)
-    _check_unique(table, ids)
+    ids = table.unique_ids()
     widths = table.whole_numbers("width", low=1, high=MAX_PIXELS)
     heights = table.whole_numbers("height", low=1, high=MAX_PIXELS)
     for row in np.flatnonzero(widths * heights > MAX_PIXELS)[:1]:
@@ -199,18 +209,9 @@ def _read_images(table: Table) -> dict[str, Any]:
     }
 
 
-def _check_unique(table: Table, ids: np.ndarray) -> None:
-    values, counts = np.unique(ids, return_counts=True)
-    if counts.max() > 1:
-        value = values[counts.argmax()]
-        raise DataError(
-            f"{table.path}: {counts.max()} entries have the {table.noun} id {value}; give each its own id."
-        )
-
-
 def _look_up(table: Table, key: str, known: np.ndarray, listed: str) -> np.ndarray:
     """Where the ids under a key are in the known ones."""
-    ids = table.whole_numbers(key, **_INT64)
+    ids = table.whole_numbers(key, **INT64)
     order = np.argsort(known)
     position = np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)
     found = order[position]
@@ -220,10 +221,9 @@ def _look_up(table: Table, key: str, known: np.ndarray, listed: str) -> np.ndarr
     return found
 
 
-def _read_boxes(table: Table, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, Drops]:
+def _clip_boxes(given: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, Drops]:
     """`boxes` and `coco_boxes` of `Annotations`, and which are empty; sizes [N, 2] are (height, width)."""
-    given = table.boxes("bbox")
-    drops = Drops(len(table))
+    drops = Drops(len(given))
     drops.add(np.any(given[:, 2:] <= 0, axis=1), Reason.ZERO_SIZE)
     corners = given.copy()
     with np.errstate(over="ignore"):  # an infinite end is clipped as well
@@ -253,7 +253,7 @@ def _check_files(path: Path, names: list[str], folder: Path) -> None:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise DataError(
             f"{len(missing)} of the {len(names)} images of {path} are not in {folder} ({shown}); "
-            "correct the images folder or get the missing files."
+            f"correct the images folder or get the missing files. {CHECK_DATA}"
         )
 
 

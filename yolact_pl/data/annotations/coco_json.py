@@ -1,4 +1,4 @@
-"""A COCO json file read into checked columns: what is wrong is said with the file, the id and the key."""
+"""Checked columns of a COCO json file; errors name the file, the id and the key."""
 
 import gc
 import json
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+INT64 = {"low": -(2**63), "high": 2**63 - 1}
+CHECK_DATA = "task=check_data lists all mistakes, with fix=true it writes a corrected copy."
 
 
 class DataError(ValueError):
@@ -95,7 +98,7 @@ class Table:
         """The error that a row has a problem."""
         name = self.rows[row].get("id")
         name = name if type(name) in (int, str) else f"at position {row} of the list"
-        return DataError(f"{self.path}: {self.noun} {name} {problem}; {advice}.")
+        return DataError(f"{self.path}: {self.noun} {name} {problem}; {advice}. {CHECK_DATA}")
 
     def column(self, key: str, default: Any = None) -> list[Any]:
         """The values of a key, as they are; the default where it is missing or null."""
@@ -122,6 +125,17 @@ class Table:
             if not low <= value <= high:
                 raise self._wrong(i, key, f"a whole number from {low} to {high}")
         return np.array(values, np.int64)
+
+    def unique_ids(self) -> np.ndarray:
+        """The values of "id" as int64, each only once."""
+        ids = self.whole_numbers("id", **INT64)
+        values, counts = np.unique(ids, return_counts=True)
+        if counts.max() > 1:
+            raise DataError(
+                f"{self.path}: {counts.max()} entries have the {self.noun} id {values[counts.argmax()]}; "
+                f"give each its own id. {CHECK_DATA}"
+            )
+        return ids
 
     def numbers(self, key: str, default: float, *, low: float, high: float) -> np.ndarray:
         """The values of a key as float64, all within low..high or the default where the key is missing."""

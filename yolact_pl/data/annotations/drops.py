@@ -1,4 +1,4 @@
-"""Which annotations are left out, and the one line that says why."""
+"""Dropped annotations by reason, summarised in one line."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Reason(IntEnum):
-    """Why an annotation is left out; 0 stands for "it is used"."""
+    """Why an annotation is dropped; 0 means "used"."""
 
     OUTSIDE = 1
     ZERO_SIZE = 2
@@ -36,13 +36,13 @@ _WORDS = {
 
 
 class Drops:
-    """Collects the reasons, the first one found for each annotation."""
+    """Collects the first reason per annotation."""
 
     def __init__(self, num_annotations: int) -> None:
         self.reasons = np.zeros(num_annotations, np.int8)
 
     def add(self, rows: np.ndarray | int, reason: Reason | np.ndarray) -> None:
-        """Leave rows (a mask or indices) out, for one reason or one each, unless they are out already."""
+        """Drop rows (a mask or indices) for one reason or one each, unless dropped already."""
         self.reasons[rows] = np.where(self.reasons[rows] == 0, reason, self.reasons[rows])
 
     @property
@@ -51,7 +51,7 @@ class Drops:
         return self.reasons == 0
 
     def summary(self, rings: np.ndarray) -> str | None:
-        """One line, or None if all is used; `rings` are reasons of polygons left out of kept annotations."""
+        """One line, or None if all is used; `rings`: reasons of polygons dropped from kept annotations."""
         if self.kept.all() and len(rings) == 0:
             return None
         dropped = int((~self.kept).sum())

@@ -1,4 +1,4 @@
-"""Masks drawn straight at the small sizes that the loss needs, instead of at the picture's size."""
+"""Rasterisation of masks directly at the resolutions of the loss, not at image resolution."""
 
 import numpy as np
 
@@ -21,12 +21,12 @@ def semantic_size(image_size: tuple[int, int]) -> tuple[int, int]:
 def rasterize(
     annotations: Annotations, rows: np.ndarray, window: Window, sizes: list[tuple[int, int]]
 ) -> list[np.ndarray]:
-    """Masks of objects of one image, seen through a window: a pixel is set if its centre lies in the object.
+    """Masks of objects of one image within a window: a pixel is set if its centre lies in the object.
 
     Args:
         annotations: that the objects belong to.
         rows: [N] numbers of the objects.
-        window: what is shown of the image.
+        window: the visible part of the image.
         sizes: (height, width) of each map wanted.
 
     Returns:

@@ -1,4 +1,4 @@
-"""COCO's run-length codes: taken apart to check them, and put together."""
+"""Decoding, validation and encoding of COCO run-length codes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Segmentations of a COCO file, polygons and run-length codes, in flat arrays."""
+"""Polygons and run-length codes of a COCO file as flat arrays."""
 
 from array import array
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Outlines:
 
 
 def read_segmentations(table: Table, sizes: np.ndarray, drops: Drops) -> tuple[Outlines, np.ndarray]:
-    """The outlines of the annotations that are kept, and why rings were left out of those.
+    """The outlines of the kept annotations, and the reasons of rings dropped from them.
 
     Args:
         table: all annotations, sorted by image.

@@ -72,7 +72,7 @@ def _uncovered(
 
 def _bounds(masks: np.ndarray) -> np.ndarray:
     """[N, 4] xyxy around the pixels of maps [N, h, w]; the whole map for empty ones."""
-    columns, rows = masks.any(axis=1), masks.any(axis=2)
+    columns, rows = np.any(masks, axis=1), np.any(masks, axis=2)
     return np.stack(
         (
             columns.argmax(axis=1),

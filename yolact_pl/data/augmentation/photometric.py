@@ -8,9 +8,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class PhotometricDistortion:
-    """Each change happens with probability 1/2, contrast either before or after saturation and hue.
+    """Each change has probability 1/2; contrast comes either before or after saturation and hue.
 
-    Values are not clipped in between, as published; only the result is, because it goes back to bytes.
+    Intermediate values are not clipped, as published; only the final bytes are.
     """
 
     brightness: float = 32.0
@@ -42,7 +42,7 @@ def scale_and_shift(pixels: np.ndarray, gain: float, shift: float, depth: int) -
 def change_colours(pixels: np.ndarray, saturation: float, turn: float) -> np.ndarray:
     """Scale the saturation and turn the hue (degrees) of [H, W, 3] float32 RGB, which is overwritten."""
     hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV, dst=pixels)
-    # Hue + turn and saturation x factor in one pass; the way back takes angles beyond 360, but none below 0.
+    # Hue + turn and saturation x factor in one pass; converting back takes angles above 360, not below 0.
     change = np.array([[1, 0, 0, turn % 360], [0, saturation, 0, 0], [0, 0, 1, 0]], np.float32)
     hsv = cv2.transform(hsv, change, dst=hsv)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)

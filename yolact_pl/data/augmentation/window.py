@@ -1,4 +1,4 @@
-"""The geometry of one sample: which rectangle of the picture becomes the network's input."""
+"""Geometry of one layer: a rectangle of the source image and its place on the network's input."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from yolact_pl.images.placement import Placement
 class Window:
     """A rectangle of source pixels, stretched to its place on the input and mirrored there if `flip`.
 
-    It may reach beyond the picture: what lies outside is filled. Pixel centres lie at halves, as the boxes'
-    coordinates count from the outer edges.
+    It may extend beyond the image. Pixel centres lie at halves, since box coordinates count from the outer
+    edges.
     """
 
     left: int
@@ -22,15 +22,15 @@ class Window:
     height: int
     flip: bool = False
     placement: Placement | None = None
-    """Where on the input; None: all over it, whatever its size."""
+    """Place on the input; None: the whole input, whatever its size."""
 
     @classmethod
     def whole(cls, size: tuple[int, int], *, flip: bool = False) -> "Window":
-        """All of a picture of (height, width)."""
+        """The whole of an image of (height, width)."""
         return cls(0, 0, size[1], size[0], flip)
 
     def reduction(self, size: tuple[int, int]) -> int:
-        """How much smaller the picture may be, 1, 2, 4 or 8 times, with a pixel left for each of the input's.
+        """Largest reduction of the image (1, 2, 4 or 8) with at least one source pixel per input pixel.
 
         Args:
             size: (height, width) of the network's input.
@@ -40,7 +40,7 @@ class Window:
         return max(reduction for reduction in (1, 2, 4, 8) if reduction == 1 or reduction <= scale)
 
     def map_points(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """[..., 2] float (x, y) of the source, in pixels of a map (height, width) that shows this window."""
+        """[..., 2] float (x, y) of the source in pixels of a map (height, width) of the input."""
         top, left, height, width = self._place(size)
         scale = np.array([width / self.width, height / self.height], np.float32)
         mapped = (points - np.array([self.left, self.top], np.float32)) * scale
@@ -51,7 +51,7 @@ class Window:
         return mapped
 
     def map_boxes(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """[N, 4] xyxy of the source, clipped to the window, in pixels of a map with (height, width)."""
+        """[N, 4] xyxy of the source, clipped to the window, in pixels of a map (height, width)."""
         corners = self.map_points(boxes.reshape(-1, 2, 2), size)
         top, left, height, width = self._place(size)
         ends = np.array([[left, top], [left + width, top + height]], np.float32)
@@ -59,7 +59,7 @@ class Window:
         return np.concatenate((corners.min(axis=1), corners.max(axis=1)), axis=1)
 
     def contains_centres(self, boxes: np.ndarray) -> np.ndarray:
-        """[N] bool: whose centre lies inside, of [N, 4] xyxy boxes of the source."""
+        """[N] bool: whether the centres of [N, 4] xyxy boxes of the source lie inside."""
         x, y = (boxes[:, 0] + boxes[:, 2]) / 2 - self.left, (boxes[:, 1] + boxes[:, 3]) / 2 - self.top
         return (x > 0) & (y > 0) & (x < self.width) & (y < self.height)
 
@@ -76,7 +76,7 @@ class Window:
         return sampled
 
     def clear_padding(self, masks: np.ndarray) -> None:
-        """Unset the pixels of maps [N, height, width] whose centres lie beside this window's place."""
+        """Unset pixels of maps [N, height, width] whose centres lie outside this window's place."""
         rows, columns = masks.shape[1:]
         top, left, height, width = self._place((rows, columns))
         if (height, width) != (rows, columns):
@@ -84,7 +84,7 @@ class Window:
             masks[:, :, ~_covered(left, width, columns)] = False
 
     def _place(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """Top, left, height and width of this window's place on a map (height, width)."""
+        """Top, left, height and width of the place on a map (height, width)."""
         return (0, 0, *size) if self.placement is None else self.placement.on(size)
 
     def cut(
@@ -95,10 +95,10 @@ class Window:
         Args:
             image: [H, W, 3] uint8.
             size: (height, width) of the network's input.
-            reduction: how many times the image is smaller than the source.
+            reduction: of the image relative to the source.
 
         Returns:
-            The part [h, w, 3] uint8, and the rows and columns of the input that it fills.
+            The part [h, w, 3] uint8, and the rows and columns of the input it covers.
         """
         if self.placement is None:
             return self._cut(image, size, reduction)

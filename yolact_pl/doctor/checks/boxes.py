@@ -61,7 +61,7 @@ def is_relative(coco_set: CocoSet, masks: Masks) -> np.ndarray:
 
 
 def reach(bounds: np.ndarray) -> str:
-    """A box xyxy in words."""
+    """A box xyxy as text."""
     return "x {:g} to {:g}, y {:g} to {:g}".format(*bounds[[0, 2, 1, 3]])
 
 

@@ -1,4 +1,4 @@
-"""Objects that are annotated twice."""
+"""Objects annotated twice."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""The files that the images name, without opening them."""
+"""Existence and names of image files, without opening them."""
 
 import os
 from collections.abc import Iterator, Sequence

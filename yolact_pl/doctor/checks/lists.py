@@ -1,4 +1,4 @@
-"""Categories, images and the references between the lists."""
+"""Categories, images, and references between the lists."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,21 +1,24 @@
-"""Training and validation set against each other."""
+"""Classes of a set, and training and validation set against each other."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
+from yolact_pl.data.annotations.categories import unused_roots
+from yolact_pl.doctor.boxes import clip_boxes
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.columns import column
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.image_facts import ImageFacts
 from yolact_pl.doctor.kinds import Kind
 from yolact_pl.doctor.masks import Masks
+from yolact_pl.doctor.quick import MANY_CROWDS
 
 
 def check_pair(
     train: CocoSet, val: CocoSet, pictures: tuple[dict[int, ImageFacts], dict[int, ImageFacts]]
 ) -> Iterator[Finding]:
-    """Whether both know the same classes and do not share pictures; the latter is said of `val`."""
+    """Different classes, and images in both sets, reported for `val`."""
     categories = [
         {(shown(row.get("id")), shown(row.get("name"))): k for k, row in enumerate(coco_set.categories)}
         for coco_set in (train, val)
@@ -40,15 +43,26 @@ def check_pair(
 
 
 def check_classes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
-    """Classes without objects, or a training set without any.
+    """Classes without objects, a training set without any, and many crowd regions.
 
     Crowd regions are not learned, nor are objects without a box or a mask.
     """
+    marks = column(coco_set.annotations, "iscrowd")
+    crowds, count = sum(value == 1 for value in marks), len(marks)
+    if crowds > MANY_CROWDS * count:
+        yield Finding(Kind.CROWDS, coco_set.split, f"{crowds} of {count} annotations have iscrowd 1")
     if "annotations" not in coco_set.content:
         if coco_set.content and coco_set.split == "train":
             yield Finding(Kind.NO_OBJECTS, coco_set.split, f"{coco_set.path} has no annotations")
         return
-    learned = ~coco_set.iscrowd & (coco_set.boxes[:, 2:] > 0).all(axis=1) & ~np.isnan(masks.bounds[:, 0])
+    boxes = coco_set.boxes
+    with np.errstate(invalid="ignore", over="ignore"):
+        inside = clip_boxes(
+            np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1),
+            coco_set.annotation_sizes[:, ::-1],
+        )
+        learned = ~coco_set.iscrowd & (inside[:, 2:] > inside[:, :2]).all(axis=1)
+    learned &= ~np.isnan(masks.bounds[:, 0])
     used = coco_set.category_of[(coco_set.category_of >= 0) & learned]
     counts = np.bincount(used, minlength=len(coco_set.categories))
     training = coco_set.split == "train"
@@ -57,8 +71,10 @@ def check_classes(coco_set: CocoSet, masks: Masks) -> Iterator[Finding]:
             Kind.NO_OBJECTS, coco_set.split, f"{coco_set.path} has no annotation that can be learned"
         )
         return
-    names = column(coco_set.categories, "name")
+    names, parents = column(coco_set.categories, "name"), column(coco_set.categories, "supercategory")
+    all_counts = np.bincount(coco_set.category_of[coco_set.category_of >= 0], minlength=len(names))
+    left_out = set(unused_roots(names, parents, all_counts))
     for row in np.flatnonzero(counts == 0).tolist():
-        if row not in coco_set.repeated_categories:
+        if row not in coco_set.repeated_categories and row not in left_out:
             kind = Kind.CLASS_EMPTY if training else Kind.CLASS_NOT_VALIDATED
             yield Finding(kind, coco_set.split, shown(names[row]), category=row)

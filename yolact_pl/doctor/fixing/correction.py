@@ -1,6 +1,6 @@
-"""From findings to changes of a draft; what only a person can decide stays as it is."""
+"""Changes of a draft that findings ask for; what only a person can decide stays as it is."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from yolact_pl.doctor.examination import Examined
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.fixing.draft import Draft
-from yolact_pl.doctor.fixing.geometry import box_of_mask, fitting_code, scaled, without_parts
+from yolact_pl.doctor.fixing.geometry import box_of_mask, corrected_parts, fitting_code, scaled
 from yolact_pl.doctor.kinds import Kind
 from yolact_pl.doctor.masks import covered_pixels
 
@@ -25,9 +25,7 @@ _REMOVED_ANNOTATION = {
     Kind.RLE_DAMAGED,
     Kind.RLE_EMPTY,
 }
-_SUSPICIOUS = _REMOVED_IMAGE | _REMOVED_ANNOTATION - {Kind.ANNOTATION_DOUBLE}
-"""If more than half of all entries have this, it is no accident of a few: nothing is removed."""
-_SIZE_IN_DOUBT = {Kind.IMAGE_SIZE_INVALID, Kind.SIZE_SWAPPED, Kind.SIZE_WRONG}
+_SIZE_IN_DOUBT = {Kind.IMAGE_SIZE_INVALID, Kind.SIZE_SWAPPED, Kind.SIZE_WRONG, Kind.EXIF_UPRIGHT}
 """While an image has this, nothing of its annotations can be judged."""
 _BOX_FROM_MASK = {
     Kind.BOX_INVALID,
@@ -40,42 +38,56 @@ _BOX_FROM_MASK = {
 _AREA_FROM_MASK = {Kind.AREA_INVALID, Kind.AREA_DISAGREES}
 
 
-def correct(examined: Examined, findings: Sequence[Finding]) -> Draft:
-    """The content of a set's file with the changes that findings of this set ask for."""
-    correction = _Correction(examined)
+def correct(
+    examined: Examined, findings: Sequence[Finding], *, removes: bool = True
+) -> tuple[Draft, set[Kind]]:
+    """The content of a set's file with the changes that findings of this set ask for.
+
+    Args:
+        examined: the set.
+        findings: of the set.
+        removes: whether images and annotations may be left out.
+
+    Returns:
+        The content, and the kinds of findings that changed something.
+    """
+    correction = _Correction(examined, removes=removes)
     correction.apply(findings)
-    return correction.draft
+    return correction.draft, correction.acted_on
 
 
 class _Correction:
-    def __init__(self, examined: Examined) -> None:
-        self.draft = Draft(examined.coco_set)
+    def __init__(self, examined: Examined, *, removes: bool) -> None:
+        self.draft = Draft(examined.coco_set, removes=removes)
+        self.acted_on: set[Kind] = set()
         self._examined = examined
         self._set = examined.coco_set
-        self._merged: set[int] = set()
+        self._repeated: set[int] = set()
         """Removed images whose objects are another's now."""
 
     def apply(self, findings: Sequence[Finding]) -> None:
-        counts = Counter(finding.kind for finding in findings)
-        parts: dict[int, set[int]] = defaultdict(set)
+        parts: dict[int, dict[int, Kind]] = defaultdict(dict)
         doubtful = {finding.image for finding in findings if finding.kind in _SIZE_IN_DOUBT}
         for finding in findings:
-            entries = self._set.annotations if finding.image is None else self._set.images
-            if finding.kind in _SUSPICIOUS and 2 * counts[finding.kind] > len(entries):
-                continue
             if finding.annotation is not None and self._set.image_of[finding.annotation] in doubtful:
                 continue
+            before = self.draft.edits
             if finding.part is not None and finding.annotation is not None:
-                parts[finding.annotation].add(finding.part)
+                parts[finding.annotation][finding.part] = finding.kind
             elif finding.image is not None:
                 self._correct_image(finding, finding.image)
             elif finding.category is not None:
                 self._correct_category(finding.kind, finding.category)
             elif finding.annotation is not None:
                 self._correct_annotation(finding.kind, finding.annotation)
-        for row, numbers in parts.items():
-            self._remove_parts(row, numbers)
-        gone = np.array(sorted(self.draft.removed("images") - self._merged), np.int64)
+            if self.draft.edits > before:
+                self.acted_on.add(finding.kind)
+        for row, kinds in parts.items():
+            before = self.draft.edits
+            self._correct_parts(row, kinds)
+            if self.draft.edits > before:
+                self.acted_on |= set(kinds.values())
+        gone = np.array(sorted(self.draft.removed("images") - self._repeated), np.int64)
         for row in np.flatnonzero(np.isin(self._set.image_of, gone)).tolist():
             self.draft.remove("annotations", row, "its image is removed")
 
@@ -85,14 +97,15 @@ class _Correction:
             self.draft.renumber("images", row, "image_id", self._set.image_of)
         elif kind is Kind.IMAGE_ID_DOUBLE:
             if self._is_repeated("images", "file_name", row):
-                self.draft.remove("images", row, kind.meaning)
+                self.draft.remove("images", row, kind.meaning, repeated=True)
+                self._repeated.add(row)
         elif kind in _REMOVED_IMAGE:
             self.draft.remove("images", row, kind.meaning)
         elif kind is Kind.FILE_NAME_DOUBLE:
             self._merge_image(row)
         elif finding.file_name is not None:
             self.draft.put("images", row, "file_name", finding.file_name)
-        elif kind in (Kind.IMAGE_SIZE_INVALID, Kind.SIZE_SWAPPED):
+        elif kind in (Kind.IMAGE_SIZE_INVALID, Kind.SIZE_SWAPPED, Kind.EXIF_UPRIGHT):
             self._take_size(row)
 
     def _take_size(self, row: int) -> None:
@@ -113,17 +126,20 @@ class _Correction:
         if np.array_equal(self._set.sizes[first], self._set.sizes[row]):
             for annotation in np.flatnonzero(self._set.image_of == row).tolist():
                 self.draft.put("annotations", annotation, "image_id", number)
-            self.draft.remove("images", row, f"merged into image {shown(number)}")
-            self._merged.add(row)
+            self.draft.remove("images", row, f"merged into image {shown(number)}", repeated=True)
+            self._repeated.add(row)
 
     def _correct_category(self, kind: Kind, row: int) -> None:
         if kind is Kind.CATEGORY_ID_INVALID:
             self.draft.renumber("categories", row, "category_id", self._set.category_of)
         elif kind is Kind.CATEGORY_NAME_INVALID:
-            number = self.draft.row("categories", row).get("id")
-            self.draft.put("categories", row, "name", f"class {shown(number)}")
+            entry = self.draft.row("categories", row)
+            number = type(entry.get("name")) in (int, float)
+            self.draft.put(
+                "categories", row, "name", str(entry["name"]) if number else f"class {shown(entry.get('id'))}"
+            )
         elif kind is Kind.CATEGORY_ID_DOUBLE and self._is_repeated("categories", "name", row):
-            self.draft.remove("categories", row, kind.meaning)
+            self.draft.remove("categories", row, kind.meaning, repeated=True)
 
     def _is_repeated(self, table: str, key: str, row: int) -> bool:
         """Whether an entry says the same under a key as the first one with its id."""
@@ -173,9 +189,11 @@ class _Correction:
 
     def _take_box(self, kind: Kind, row: int) -> None:
         """The box of the mask; an annotation without a mask in the image cannot be corrected."""
-        box = box_of_mask(self._examined.masks.bounds[row], self._set.annotation_sizes[row])
+        bounds = self._examined.masks.bounds[row]
+        box = box_of_mask(bounds, self._set.annotation_sizes[row])
         if box is None:
-            self.draft.remove("annotations", row, kind.meaning)
+            mask = "there is no mask" if np.isnan(bounds).any() else "the mask lies outside of the image"
+            self.draft.remove("annotations", row, f"{kind.meaning}, and {mask}")
         else:
             self.draft.put("annotations", row, "bbox", box)
 
@@ -186,10 +204,18 @@ class _Correction:
         if not np.isnan(area):
             self.draft.put("annotations", row, "area", round(float(area), 2))
 
-    def _remove_parts(self, row: int, parts: set[int]) -> None:
-        left = without_parts(self._set.annotations[row]["segmentation"], parts)
+    def _correct_parts(self, row: int, kinds: dict[int, Kind]) -> None:
+        """Write rectangles with four corners, and leave out what cannot be used."""
+        entry = self._set.annotations[row]
+        rectangles = {part for part, kind in kinds.items() if kind is Kind.POLYGON_RECTANGLE}
+        unusable = kinds.keys() - rectangles
+        left = corrected_parts(entry["segmentation"], entry.get("bbox"), rectangles, unusable)
         if left:
-            numbers = ", ".join(str(part + 1) for part in sorted(parts))
-            self.draft.put("annotations", row, "segmentation", left, f"without polygon {numbers}")
+            numbers = ", ".join(str(part + 1) for part in sorted(unusable))
+            how = [f"without polygon {numbers}"] if unusable else []
+            how += ["rectangles with four corners"] if rectangles else []
+            self.draft.put("annotations", row, "segmentation", left, ", ".join(how))
         else:
-            self.draft.remove("annotations", row, "no polygon of it can be used")
+            self.draft.remove(
+                "annotations", row, ", ".join(dict.fromkeys(kind.meaning for kind in kinds.values()))
+            )

@@ -1,4 +1,4 @@
-"""What a corrected copy of an annotation file will hold; what was read stays as it is."""
+"""Content of a corrected copy of an annotation file; what was read stays as it is."""
 
 import json
 from collections import defaultdict
@@ -28,12 +28,21 @@ class Change:
 
 
 class Draft:
-    """The three lists of a set's file with changes; rows keep their positions until the file is written."""
+    """The three lists of a set's file with changes; rows keep their positions until the file is written.
 
-    def __init__(self, coco_set: CocoSet) -> None:
+    Args:
+        coco_set: what was read.
+        removes: whether entries may be left out that are not repeated elsewhere.
+    """
+
+    def __init__(self, coco_set: CocoSet, *, removes: bool = True) -> None:
         self._set = coco_set
+        self._removes = removes
+        self.edits = 0
+        """Number of changes so far."""
         self._rows = {name: list(getattr(coco_set, name)) for name in NOUNS}
         self._removed: dict[str, dict[int, str]] = {name: {} for name in NOUNS}
+        self._lost = dict.fromkeys(NOUNS, 0)
         self._notes: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._next_id = {name: _highest_id(rows) + 1 for name, rows in self._rows.items()}
 
@@ -47,13 +56,22 @@ class Draft:
 
     def put(self, table: str, position: int, key: str, value: Any, how: str | None = None) -> None:
         """Change a value; `how` says it shorter than old and new value do."""
+        self.edits += 1
         row = self._rows[table][position]
         self._notes[table, position].append(f"{key} {how or f'{shown(row.get(key))} -> {shown(value)}'}")
         self._rows[table][position] = {**row, key: value}
 
-    def remove(self, table: str, position: int, why: str) -> None:
-        """Leave an entry out."""
-        self._removed[table].setdefault(position, why)
+    def lost(self, table: str) -> int:
+        """How many entries will be left out that are not repeated elsewhere."""
+        return self._lost[table]
+
+    def remove(self, table: str, position: int, why: str, *, repeated: bool = False) -> None:
+        """Leave an entry out; `repeated`: all that it says remains elsewhere."""
+        if position in self._removed[table] or not (self._removes or repeated):
+            return
+        self.edits += 1
+        self._removed[table][position] = why
+        self._lost[table] += not repeated
 
     def renumber(self, table: str, position: int, key: str = "", owners: np.ndarray | None = None) -> None:
         """Give an entry the next free id, and put it under `key` of the annotations that it owns.

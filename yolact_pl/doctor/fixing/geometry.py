@@ -1,12 +1,13 @@
-"""Boxes, polygons and codes put right."""
+"""Corrected boxes, polygons and run-length codes."""
 
 from array import array
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from yolact_pl.data.annotations import rle
-from yolact_pl.doctor.masks import polygons
+from yolact_pl.doctor.masks import polygons, rectangle_corners
 from yolact_pl.doctor.run_lengths import CodeProblem, code_bounds, run_lengths
 
 
@@ -24,9 +25,15 @@ def box_of_mask(bounds: np.ndarray, size: np.ndarray) -> list[float] | None:
     return [round(float(number), 2) for number in (*low, *(high - low))]
 
 
-def without_parts(segmentation: Any, parts: set[int]) -> list[array]:
-    """The polygons of a segmentation that are not among the parts."""
-    return [ring for k, ring in enumerate(polygons(segmentation)[0]) if k not in parts]
+def corrected_parts(
+    segmentation: Any, box: Any, rectangles: Collection[int], unusable: Collection[int]
+) -> list[array]:
+    """The usable polygons of a segmentation; rectangles of 4 numbers get their four corners."""
+    rings = polygons(segmentation)[0]
+    for part in rectangles:
+        x1, y1, x2, y2 = rectangle_corners(rings[part], box) or (0, 0, 0, 0)
+        rings = [*rings[:part], array("d", (x1, y1, x2, y1, x2, y2, x1, y2)), *rings[part + 1 :]]
+    return [ring for part, ring in enumerate(rings) if part not in unusable]
 
 
 def scaled(annotation: dict[str, Any], size: np.ndarray) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pieces of an HTML page that needs no other file."""
+"""Building blocks of a self-contained HTML page."""
 
 from collections.abc import Iterable, Sequence
 from html import escape as _escape

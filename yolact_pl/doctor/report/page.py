@@ -1,9 +1,10 @@
-"""The report as one HTML file."""
+"""Report as one HTML file."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from yolact_pl.doctor.examination import Examination, Examined
 from yolact_pl.doctor.fixing.draft import Change
+from yolact_pl.doctor.kinds import Kind
 from yolact_pl.doctor.report.html import document, escape, figure, figures, text_table
 from yolact_pl.doctor.report.page_findings import MAX_ROWS, overview, sections
 from yolact_pl.doctor.report.places import place_of_image
@@ -14,6 +15,7 @@ _KEY = "<p>In the pictures the mask is green, the box orange, other objects whit
 
 def page(
     examination: Examination,
+    corrected: Collection[Kind],
     changes: Sequence[Change],
     left: Examination,
     *,
@@ -24,6 +26,7 @@ def page(
 
     Args:
         examination: what to report.
+        corrected: the kinds of findings that fix=true does something about.
         changes: that were made in corrected copies.
         left: what is still found in the copies.
         examples: pictures of each kind of finding, and of each set.
@@ -34,13 +37,13 @@ def page(
         "<h1>Data check</h1>",
         *(_source(part) for part in examination.sets),
         f"<p><b>{verdict(examination)}</b></p>",
-        overview(examination),
+        overview(examination, corrected),
         _corrected(changes, left),
         "<h2>Numbers</h2>",
         text_table(summary_rows(examination), "numbers"),
         *(_samples(part, count) for part in examination.sets if count),
         f"<h2>Findings</h2>{_KEY if count else ''}" if examination.findings else "",
-        *sections(examination, count),
+        *sections(examination, corrected, count),
         "<h2>Classes</h2>",
         text_table(class_rows(examination), "numbers"),
     ]

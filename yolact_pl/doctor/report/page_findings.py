@@ -1,7 +1,7 @@
-"""The findings on the HTML page: all kinds at a glance, and each with pictures and places."""
+"""Findings on the HTML page: overview of all kinds, and each with pictures and places."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from yolact_pl.doctor.examination import Examination
@@ -15,7 +15,7 @@ _FOLDED_ROWS = 10
 """Longer tables are folded, so that they do not hide what comes after them."""
 
 
-def overview(examination: Examination) -> str:
+def overview(examination: Examination, corrected: Collection[Kind] = ()) -> str:
     """How many findings of each kind there are, what they mean, and links to them."""
     counted = count_kinds(examination.findings)
     if not counted:
@@ -31,24 +31,27 @@ def overview(examination: Examination) -> str:
                 link,
                 *numbers,
                 escape(kind.meaning),
-                escape(kind.fix) or ("-" if kind.severity is Severity.NOTE else "only you can decide"),
+                escape(kind.fix)
+                if kind in corrected
+                else ("-" if kind.severity is Severity.NOTE else "only you can decide"),
             ]
         )
     legend = [f"{badge(one)} {one.meaning}." for one in Severity if examination.count(one)]
     return table(rows) + f"<p>{' &nbsp; '.join(legend)}</p>"
 
 
-def sections(examination: Examination, examples: int) -> list[str]:
+def sections(examination: Examination, corrected: Collection[Kind], examples: int) -> list[str]:
     """For each kind what to do, pictures of so many examples, and where they are."""
     by_kind: dict[Kind, list[Finding]] = defaultdict(list)
     for finding in examination.findings:
         by_kind[finding.kind].append(finding)
     return [
-        _section(examination, kind, by_kind[kind], examples) for kind in count_kinds(examination.findings)
+        _section(examination, kind, by_kind[kind], examples, kind.fix if kind in corrected else "")
+        for kind in count_kinds(examination.findings)
     ]
 
 
-def _section(examination: Examination, kind: Kind, found: list[Finding], examples: int) -> str:
+def _section(examination: Examination, kind: Kind, found: list[Finding], examples: int, fix: str) -> str:
     several = len(examination.sets) > 1
     rows: list[list[str]] = [[*(["set"] if several else []), "where", "what"]]
     for finding in found[:MAX_ROWS]:
@@ -59,7 +62,7 @@ def _section(examination: Examination, kind: Kind, found: list[Finding], example
         listed += f"<p>... and {len(found) - MAX_ROWS:,} more in findings.csv</p>"
     if len(found) > _FOLDED_ROWS:
         listed = f"<details><summary>where they are</summary>{listed}</details>"
-    fix = f" <code>fix=true</code> {escape(kind.fix)}." if kind.fix else ""
+    fix = f" <code>fix=true</code> {escape(fix)}." if fix else ""
     return "\n".join(
         [
             f'<h3 id="{kind.slug}">{badge(kind.severity)} {kind.slug}: {len(found):,}</h3>',

@@ -1,4 +1,4 @@
-"""Where a finding is, in the ids and names of the files."""
+"""Place of a finding in terms of ids and file names."""
 
 import csv
 from dataclasses import dataclass, replace

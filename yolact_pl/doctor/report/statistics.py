@@ -1,4 +1,4 @@
-"""What a set consists of, in numbers."""
+"""Statistics of a set."""
 
 from dataclasses import dataclass
 

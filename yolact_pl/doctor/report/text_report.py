@@ -1,6 +1,6 @@
-"""The report on screen: tables of numbers, of findings, of classes."""
+"""Report on screen: tables of numbers, findings and classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -77,8 +77,8 @@ def class_rows(examination: Examination) -> list[list[str]]:
     return [header, *rows]
 
 
-def finding_rows(examination: Examination) -> list[list[str]]:
-    """How many of each kind there are, whether fix=true corrects them, and where the first one is."""
+def finding_rows(examination: Examination, corrected: Collection[Kind]) -> list[list[str]]:
+    """Count of each kind, whether fix=true corrects (some of) them, and where the first one is."""
     first: dict[Kind, Finding] = {}
     for finding in examination.findings:
         first.setdefault(finding.kind, finding)
@@ -88,28 +88,28 @@ def finding_rows(examination: Examination) -> list[list[str]]:
         finding = first[kind]
         place = str(place_of(examination.part(finding.split).coco_set, finding)) or finding.detail
         numbers = [f"{counts.get(split, 0):,}" for split in splits]
-        fix = "corrects" if kind.fix else "-"
+        fix = "corrects" if kind in corrected else "-"
         rows.append([kind.severity.word, kind.slug, *numbers, kind.meaning, fix, place])
     return rows
 
 
-def text_report(examination: Examination) -> str:
-    """All tables."""
+def text_report(examination: Examination, corrected: Collection[Kind]) -> str:
+    """All tables; `corrected`: the kinds that fix=true does something about."""
     splits = len(examination.sets)
     classes = class_rows(examination)
     blocks = [align(summary_rows(examination), right=range(1, splits + 1))]
     blocks.append(align(classes[: _MAX_CLASSES + 1], right=range(1, len(classes[0]))))
     if len(classes) > _MAX_CLASSES + 1:
         blocks[-1] += f"\n... and {len(classes) - 1 - _MAX_CLASSES} more classes"
-    blocks.append(finding_table(examination))
+    blocks.append(finding_table(examination, corrected))
     return "\n\n".join(blocks)
 
 
-def finding_table(examination: Examination) -> str:
+def finding_table(examination: Examination, corrected: Collection[Kind] = ()) -> str:
     """The table of findings, their number, and what the severities mean."""
     if not examination.findings:
         return verdict(examination)
-    table = align(finding_rows(examination), right=range(2, 2 + len(examination.sets)))
+    table = align(finding_rows(examination, corrected), right=range(2, 2 + len(examination.sets)))
     legend = [f"{one.word}: {one.meaning}" for one in Severity if examination.count(one)]
     return "\n".join([table, "", verdict(examination), *legend])
 

@@ -1,4 +1,4 @@
-"""Small pictures of images and annotations, drawn with what the json says of them."""
+"""Thumbnails of images with their annotations."""
 
 import base64
 from typing import Any
