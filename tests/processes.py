@@ -9,7 +9,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -58,7 +58,7 @@ class Finished:
         return re.sub(r"(?<=python )\S+run\.py", "run.py", match[1])
 
 
-def run_py(output: Path, *overrides: str, plan: str | None = None) -> Finished:
+def run_py(output: Path, *overrides: str, tiny: Sequence[str] = TINY, plan: str | None = None) -> Finished:
     """Run to the end, in the folder `output`.
 
     The process is forked from one that has imported all that a training needs, which takes longer than the
@@ -66,7 +66,8 @@ def run_py(output: Path, *overrides: str, plan: str | None = None) -> Finished:
 
     Args:
         output: of the run.
-        overrides: after those of `TINY`.
+        overrides: after those of `tiny`.
+        tiny: what makes the run small.
         plan: python lines that use `before(owner, method name, function)`; without them it is `run.py`.
     """
     script = ROOT / "run.py"
@@ -74,7 +75,7 @@ def run_py(output: Path, *overrides: str, plan: str | None = None) -> Finished:
         output.mkdir(parents=True, exist_ok=True)
         script = output / "run.py"
         script.write_text(PLANTED.format(plan=plan))
-    return _finish(_run_script, [str(script), *TINY, *overrides, f"hydra.run.dir={output}"])
+    return _finish(_run_script, [str(script), *tiny, *overrides, f"hydra.run.dir={output}"])
 
 
 def run_command(command: str) -> Finished:

@@ -3,9 +3,9 @@
 import copy
 import json
 import logging
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from pycocotools import mask as coco_mask
 from pytorch_lightning import Trainer
 
 from tests.csv_log import csv_rows
-from tests.tiny_run import ROOT, TINY, compose_config
+from tests.processes import run_py
+from tests.tiny_run import OWN_DATA, compose_config
 from yolact_pl.data.sampler import TrainSampler
 
 Json = dict[str, Any]
@@ -26,11 +27,6 @@ Run = Callable[..., Any]
 
 SIDE = 64
 NUM_IMAGES = 8
-OWN_DATA = [
-    *[o for o in TINY if not o.startswith(("dataset.num_", "dataset.picture_size"))],
-    "dataset=coco_custom",
-    "dataset.num_workers=0",
-]
 
 
 class CocoFolder:
@@ -89,17 +85,17 @@ def coco(tmp_path: Path) -> CocoFolder:
     return CocoFolder(tmp_path / "coco")
 
 
+def run_on_set(coco: CocoFolder, *overrides: str, output: Path) -> Any:
+    """Call a task with a set."""
+    cfg = compose_config([*OWN_DATA, *coco.overrides(), *overrides], output)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    return get_method(cfg.task.run)(cfg)
+
+
 @pytest.fixture
-def run_on(tmp_path: Path, data_dir: Path) -> Run:
-    """Call a task with a set: `run_on(coco, *overrides, output=...)`."""
-
-    def run(coco: CocoFolder, *overrides: str, output: Path = tmp_path / "run") -> Any:
-        common = [*OWN_DATA, f"data_dir={data_dir}", *coco.overrides()]
-        cfg = compose_config([*common, *overrides], output)
-        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-        return get_method(cfg.task.run)(cfg)
-
-    return run
+def run_on(tmp_path: Path) -> Run:
+    """The same in the folder `run` of the test."""
+    return partial(run_on_set, output=tmp_path / "run")
 
 
 @pytest.fixture
@@ -274,11 +270,18 @@ def test_nothing_but_degenerate_annotations_is_told(coco: CocoFolder, run_on: Ru
     assert "5 of 5 annotations dropped" in text
 
 
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on the sound set."""
+    folder = tmp_path_factory.mktemp("finished")
+    run_on_set(CocoFolder(folder / "coco"), output=folder / "run")
+    return folder / "run"
+
+
 @pytest.fixture
-def trained(coco: CocoFolder, run_on: Run, tmp_path: Path) -> Path:
-    """The folder of a finished run on the sound set."""
-    run_on(coco)
-    return tmp_path / "run"
+def trained(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be written to."""
+    return shutil.copytree(finished_run, tmp_path / "run")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -339,19 +342,12 @@ def test_truncated_image_ends_a_training_that_keeps_its_checkpoints(coco: CocoFo
     damaged.write_bytes(damaged.read_bytes()[:2000])
     output = tmp_path / "run"
     options = ["dataset.num_workers=1", "callbacks.periodic.every_n_train_steps=1"]
-    done = subprocess.run(
-        [sys.executable, ROOT / "run.py", *OWN_DATA, *coco.overrides(), *options, f"hydra.run.dir={output}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    text = done.stdout + done.stderr
-    assert done.returncode == 1
-    errors = [line for line in text.splitlines() if line.startswith("error:")]
+    end = run_py(output, *coco.overrides(), *options, tiny=OWN_DATA)
+    assert end.code == 1
+    errors = [line for line in end.output.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert f"{damaged} is truncated" in errors[0]
-    assert "Traceback" not in text
+    assert "Traceback" not in end.output
     saved = list((output / "checkpoints").glob("*.ckpt"))
     assert saved
     steps = [torch.load(path, weights_only=True)["global_step"] for path in saved]

@@ -13,9 +13,7 @@ from hydra.utils import get_method
 
 from tests.doctor.damages import DAMAGES
 from tests.doctor.sound_set import DataSet, write_sound_set
-from tests.tiny_run import TINY, compose_config
-
-OWN_DATA = [o for o in TINY if not o.startswith(("dataset.num_train", "dataset.num_val", "dataset.picture"))]
+from tests.tiny_run import OWN_DATA, compose_config
 
 
 def run(output: Path, *overrides: str) -> None:

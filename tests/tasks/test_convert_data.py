@@ -11,10 +11,9 @@ from hydra.utils import get_method
 from omegaconf.errors import MissingMandatoryValue
 from PIL import Image
 
-from tests.tiny_run import TINY, compose_config
+from tests.tiny_run import OWN_DATA, compose_config
 
 SIDE = 64
-OWN_DATA = [o for o in TINY if not o.startswith(("dataset.num_train", "dataset.num_val", "dataset.picture"))]
 
 
 def run(output: Path, *overrides: str) -> None:

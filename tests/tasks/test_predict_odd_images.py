@@ -38,7 +38,7 @@ def memory(kind: str) -> int:
     return next(int(line.split()[1]) >> 10 for line in lines if line.startswith(f"{kind}:"))
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(200, marks=pytest.mark.slow)])
 def test_each_file_is_done_or_named(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

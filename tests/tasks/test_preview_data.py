@@ -10,7 +10,7 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from tests.tiny_run import TINY, compose_config
+from tests.tiny_run import OWN_DATA, TINY, compose_config
 from yolact_pl.config.build import build
 from yolact_pl.data.annotations.annotations import read_annotations
 from yolact_pl.data.augmentation.transforms import NoAugmentation
@@ -124,8 +124,7 @@ def test_a_single_class_is_not_written_at_every_object(names: tuple[str, ...], t
 def test_crowds_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     own = [
-        *[o for o in TINY if not o.startswith(("dataset.num_", "dataset.picture_size"))],
-        "dataset=coco_custom",
+        *OWN_DATA,
         f"dataset.train_json={write_set(tmp_path)}",
         f"dataset.train_images={tmp_path}",
         "augment=none",

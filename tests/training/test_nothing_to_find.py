@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny_run import TINY, compose_config
+from tests.tiny_run import OWN_DATA, compose_config
 from yolact_pl.tasks.train import run
 
 
@@ -29,8 +29,7 @@ def write_set(path: Path, category_id: int) -> list[str]:
     return [f"dataset.{path.stem}_json={path}", f"dataset.{path.stem}_images={path.parent}"]
 
 
-OWN = [o for o in TINY if not o.startswith(("dataset.num_", "dataset.picture_size", "dataset.shapes"))]
-OWN += ["dataset=coco_custom", "dataset.num_workers=0", "dataset.classes=[cat]"]
+OWN = [*OWN_DATA, "dataset.classes=[cat]"]
 
 
 def test_run_without_validation_images_leaves_its_last_state(
