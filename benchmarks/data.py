@@ -27,7 +27,7 @@ from yolact_pl.data.annotations.annotations import Annotations, read_annotations
 from yolact_pl.data.annotations.rasterize import prototype_size, rasterize, semantic_size
 from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset, to_planes
-from yolact_pl.data.loader import pack
+from yolact_pl.data.loader import evaluation_batch, training_batch
 from yolact_pl.data.sampler import sample_generator
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.images.image_file import read_image
@@ -69,11 +69,11 @@ def batches(
     return {
         f"training sample, {size[0]} px": {
             PUBLISHED: variant(lambda keys: collate([plain_train[key] for key in keys])),
-            OURS: variant(lambda keys: pack([train[key] for key in keys])),
+            OURS: variant(lambda keys: training_batch([train[key] for key in keys])),
         },
         f"evaluation sample, {size[0]} px": {
             PUBLISHED: variant(lambda keys: torch.stack([plain_val[i] for _, i in keys])),
-            OURS: variant(lambda keys: pack([val[i] for _, i in keys])),
+            OURS: variant(lambda keys: evaluation_batch([val[i] for _, i in keys])),
         },
     }
 

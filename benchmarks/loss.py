@@ -4,7 +4,7 @@
 
 Synthetic predictions of an 80-class network at 550 px, in the memory layout of each network's output. The
 data workers of this project make the masks small; the published loss makes them small itself. What matching
-works out of the anchors alone, once a run, is done before it is timed.
+computes from the anchors alone, once per run, is done before it is timed.
 """
 
 import argparse
@@ -12,13 +12,18 @@ import argparse
 import torch
 from alternating import Row, compare, print_rows
 from plain_loss import plain_loss, plain_match
-from synthetic_batch import SIZE, full_size_target, make_anchors, make_predictions, small_target
+from synthetic_batch import (
+    SIZE,
+    full_size_target,
+    make_anchors,
+    make_predictions,
+    published_loss,
+    small_target,
+)
 from torch import Tensor
 
-from yolact_pl.losses.assigners.iou_matching import match_anchors
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
-from yolact_pl.losses.yolact_loss import YolactLoss
-from yolact_pl.structures import Predictions, Target
+from yolact_pl.losses.assigners.iou_assigner import IouAssigner
+from yolact_pl.structures import Predictions, Target, Targets
 
 NUM_OBJECTS = (3, 5, 7, 9, 10, 12, 15, 20)  # of the images of a batch
 
@@ -26,16 +31,18 @@ NUM_OBJECTS = (3, 5, 7, 9, 10, 12, 15, 20)  # of the images of a batch
 def matching(generator: torch.Generator, octaves: int, repeats: int, device: str) -> list[Row]:
     """50 objects of one image."""
     anchors = make_anchors(octaves).to(device)
-    own = full_size_target(generator, 50)  # on the CPU, where this project matches
-    target = moved(own, device)
-    matches, (labels, objects) = match_anchors(anchors, [own]), plain_match(anchors, target)
-    assert torch.equal(matches.labels[0], labels.cpu()), "the two ways disagree"
-    assert torch.equal(matches.objects, objects[labels > 0].cpu()), "the two ways disagree"
+    predictions = make_predictions(generator, 1, anchors, num_classes=1)
+    target = full_size_target(generator, 50)
+    own, target = Targets.join([target]), moved(target, device)  # on the CPU, where this project matches
+    assigner = IouAssigner()
+    assignment, (labels, objects) = assigner(predictions, own), plain_match(anchors, target)
+    assert torch.equal(assignment.labels[0].cpu(), labels.cpu()), "the two ways disagree"
+    assert torch.equal(assignment.objects.cpu(), objects[labels > 0].cpu()), "the two ways disagree"
     return compare(
         f"match 50 objects to {len(anchors):,} anchors",
         {
             "published formulation": lambda: plain_match(anchors, target),
-            "this project": lambda: match_anchors(anchors, [own]),
+            "this project": lambda: assigner(predictions, own),
         },
         repeats=5 * repeats,
         device=device,
@@ -43,10 +50,10 @@ def matching(generator: torch.Generator, octaves: int, repeats: int, device: str
 
 
 def loss(generator: torch.Generator, repeats: int, device: str) -> list[Row]:
-    """The loss of 8 images, alone and with the way back to the predictions."""
-    module = YolactLoss(HardNegativeCrossEntropy())
+    """The loss of 8 images, alone and with backward to the predictions."""
+    module = published_loss()
     targets = [full_size_target(generator, n) for n in NUM_OBJECTS]
-    small = [small_target(target) for target in targets]
+    small = Targets.join([small_target(target) for target in targets])
     targets = [moved(target, device) for target in targets]
     plain = make_predictions(generator, len(targets), make_anchors())
     plain = leaves(plain, device, torch.contiguous_format)
@@ -62,7 +69,7 @@ def loss(generator: torch.Generator, repeats: int, device: str) -> list[Row]:
     for leaf, other in zip(own, plain, strict=True):
         if isinstance(leaf, Tensor) and leaf.requires_grad:
             torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-3, atol=1e-5)
-    num_positives = sum(match_anchors(own.anchors, small).counts)
+    num_positives = sum(module.assigner(own, small).counts)
     rows = []
     for stage, backward in (("loss", False), ("loss with backward", True)):
         rows += compare(
@@ -78,7 +85,7 @@ def loss(generator: torch.Generator, repeats: int, device: str) -> list[Row]:
 
 
 def run(terms: dict[str, Tensor], predictions: Predictions, *, backward: bool) -> dict[str, Tensor]:
-    """The terms, after the way back to the predictions if it is asked for."""
+    """The terms, after backward to the predictions if it is asked for."""
     if backward:
         for leaf in predictions:
             if isinstance(leaf, Tensor):

@@ -4,6 +4,8 @@ Images and forced objects one by one in Python, tables of IoUs and scores in ful
 size. The values are those of `YolactLoss`; how they are come by is what differs.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -52,6 +54,7 @@ def plain_loss(predictions: Predictions, targets: list[Target], loss: YolactLoss
         targets: of the same images, with float masks [N, H, W].
         loss: whose weights and largest number of masks are used; its classification is hard negatives 3:1.
     """
+    own: Any = loss.terms
     matches = [plain_match(predictions.anchors, target) for target in targets]
     labels = torch.stack([labels for labels, _ in matches])  # [B, A]
     rows = torch.stack([rows for _, rows in matches])
@@ -59,17 +62,17 @@ def plain_loss(predictions: Predictions, targets: list[Target], loss: YolactLoss
     boxes = torch.stack(
         [target["boxes"][row] for target, row in zip(targets, rows, strict=True)]
     )  # [B, A, 4]
-    truth = torch.stack([AnchorDecoder().encode(own, predictions.anchors) for own in boxes])
+    truth = torch.stack([AnchorDecoder().encode(rows, predictions.anchors) for rows in boxes])
     sums = {
         "box": F.smooth_l1_loss(predictions.box_deltas[positive], truth[positive], reduction="sum"),
         "class": _class_loss(predictions.class_logits, labels),
-        "mask": _mask_loss(predictions, targets, positive, rows, loss.max_masks),
+        "mask": _mask_loss(predictions, targets, positive, rows, own["mask"].max_masks),
     }
     num_positives = positive.sum().clamp(min=1)
-    terms = {name: loss.weights[name] * total / num_positives for name, total in sums.items()}
+    terms = {name: own[name].weight * total / num_positives for name, total in sums.items()}
     assert predictions.semantic_logits is not None
     total = _semantic_loss(predictions.semantic_logits, targets)
-    return {**terms, "semantic": loss.weights["semantic"] * total / len(targets)}
+    return {**terms, "semantic": own["semantic"].weight * total / len(targets)}
 
 
 def _class_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,9 +1,15 @@
 """Targets and predictions made up with a fixed seed, as a batch of COCO images at 550 px would have them."""
 
+from pathlib import Path
+from typing import Any
+
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
+from yolact_pl.config.build import build
 from yolact_pl.geometry.masks import resize_masks
+from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.structures import Predictions, Target
 
@@ -11,7 +17,14 @@ SIZE = 550
 LEVELS = [(69, 69), (35, 35), (18, 18), (9, 9), (5, 5)]
 SCALES, RATIOS = (24, 48, 96, 192, 384), (1.0, 0.5, 2.0)
 NUM_CLASSES, NUM_PROTOTYPES = 80, 32
+MODEL = Path(__file__).parents[1] / "conf" / "model" / "yolact.yaml"
 PROTOTYPES, SEMANTIC = (138, 138), (69, 69)
+
+
+def published_loss() -> YolactLoss:
+    """With the published terms and weights."""
+    cfg: Any = OmegaConf.create({"model": OmegaConf.load(MODEL)})
+    return build(cfg.model.loss)
 
 
 def make_anchors(octaves: int = 1) -> Tensor:

@@ -22,16 +22,14 @@ import torch
 from alternating import Row, print_figures, print_rows
 from plain_loss import plain_loss
 from plain_network import plain_network
-from synthetic_batch import RATIOS, SCALES, SIZE, full_size_target, small_target
+from synthetic_batch import RATIOS, SCALES, SIZE, full_size_target, published_loss, small_target
 from torch import Tensor, nn
 
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
-from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
-from yolact_pl.structures import Predictions, Target
+from yolact_pl.structures import Predictions, Target, Targets
 
 PUBLISHED, OURS, FULL_SIZE = "published formulation", "this project", "full-size masks"
 PARTS = ("forward", "loss", "backward", "optimizer")
@@ -68,11 +66,12 @@ class Step:
         self.network = (
             plain_network(network) if self.published else network.to(memory_format=torch.channels_last)
         )
-        self.loss = YolactLoss(HardNegativeCrossEntropy())
+        self.loss = published_loss()
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.SGD(parameters, lr=0.0, momentum=0.9, weight_decay=5e-4)
         targets = list(map(small_target, batch.targets)) if variant == OURS else batch.targets
         self.batch = Batch(batch.images, targets)
+        self.joined = Targets.join(targets)
         self.parts: list[list[float]] = []
 
     def __call__(self) -> dict[str, Tensor]:
@@ -98,7 +97,7 @@ class Step:
 
     def _terms(self, predictions: Predictions) -> dict[str, Tensor]:
         if not self.published:
-            return self.loss(predictions, self.batch.targets)
+            return self.loss(predictions, self.joined)
         with torch.autocast("cpu", enabled=False):
             values = {k: v.float() for k, v in predictions._asdict().items() if isinstance(v, Tensor)}
             return plain_loss(predictions._replace(**values), self.batch.targets, self.loss)

@@ -142,7 +142,7 @@ def test_plus_changes_what_the_paper_says_and_no_more() -> None:
     ("experiment", "changed"),
     [
         ("yolact_im400", {"image_size": 400}),
-        ("yolact_im700", {"image_size": 700, "model.loss.max_masks": 300}),
+        ("yolact_im700", {"image_size": 700, "model.loss.terms.mask.max_masks": 300}),
         (
             "yolact_resnet50",
             {"backbone.depths": [3, 4, 6, 3], "backbone.deformable_interval": 1},  # the latter without effect

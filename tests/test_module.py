@@ -8,20 +8,18 @@ import torch
 from torch import nn
 
 from tests.fake_gpu import FakeGpu
+from tests.published_loss import published_loss
 from yolact_pl.images.placement import Resize
 from yolact_pl.inference.engines import torch_engine
 from yolact_pl.inference.engines.torch_engine import TorchEngine
-from yolact_pl.losses.assigners import anchor_groups
 from yolact_pl.losses.assigners.anchor_groups import group_anchors
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
-from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.module import YolactModule
 from yolact_pl.postprocess import Chosen, Postprocess
 from yolact_pl.schedule import Schedule
-from yolact_pl.structures import Target
+from yolact_pl.structures import Target, Targets
 
 
 def make_module(*, channels_last: bool = True, freeze_bn: bool = True) -> YolactModule:
@@ -33,7 +31,7 @@ def make_module(*, channels_last: bool = True, freeze_bn: bool = True) -> Yolact
     schedule = Schedule(torch.optim.SGD, lr=1e-3, max_steps=10, milestones=[])
     return YolactModule(
         network,
-        YolactLoss(HardNegativeCrossEntropy()),
+        published_loss(),
         postprocess,
         schedule,
         description=description,
@@ -51,7 +49,7 @@ def on_gpu(module: YolactModule) -> torch.device:
     device = next(network.parameters()).device
     anchors = known.to("cuda", non_blocking=True)
     network.anchors._cache[(tuple(sizes), (64, 96), device)] = anchors
-    anchor_groups._GROUPS[anchors] = group_anchors(known)
+    module.loss.assigner._known.append((anchors, group_anchors(known)))  # pyright: ignore
     return device
 
 
@@ -80,7 +78,7 @@ def test_a_step_in_each_precision_never_waits_for_the_gpu(
         device = on_gpu(module)
         with torch.autocast("cuda", dtype=dtype, enabled=dtype is not None):
             predictions = module.network(torch.zeros(2, 3, 64, 96, dtype=torch.uint8, device=device))
-            targets = [make_target(), make_target()]
+            targets = Targets.join([make_target(), make_target()])
             terms = module.loss(predictions, targets, mask_iou=module.network.mask_iou)
     assert predictions.class_logits.dtype == (dtype or torch.float32)
     assert len(terms) == 5

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from yolact_pl.config.build import build, build_network
-from yolact_pl.structures import Predictions, Target
+from yolact_pl.structures import Predictions, Target, Targets
 
 ROOT = Path(__file__).parents[1]
 RECORDED = json.loads((ROOT / "tests" / "published_experiments.json").read_text())
@@ -154,11 +154,11 @@ def fixed_predictions() -> Predictions:
     )
 
 
-def fixed_targets() -> list[Target]:
+def fixed_targets() -> Targets:
     """One object with many anchors; a small one, a large one and a crowd region."""
-    return [target(0, [(10, 12, 40, 44, 1, False)]), target(1, [
+    return Targets.join([target(0, [(10, 12, 40, 44, 1, False)]), target(1, [
         (4, 44, 18, 60, 0, False), (30, 4, 60, 36, 2, False), (32, 40, 60, 60, 0, True),
-    ])]  # fmt: skip
+    ])])  # fmt: skip
 
 
 def target(image_id: int, objects: list[tuple[int, int, int, int, int, bool]]) -> Target:

@@ -13,7 +13,7 @@ from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.results.detections import Detections
 from yolact_pl.schedule import Schedule
-from yolact_pl.structures import Batch
+from yolact_pl.structures import Batch, EvaluationBatch
 
 
 class YolactModule(LightningModule):
@@ -72,14 +72,14 @@ class YolactModule(LightningModule):
         self.log_dict(dict(zip(names, values.unbind(), strict=True)), batch_size=len(images))
         return total
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Detections]]:
-        images, targets = batch
-        sizes = [target["size"] for target in targets]
+    def validation_step(self, batch: EvaluationBatch, batch_idx: int) -> dict[str, list[Detections]]:
+        images, infos = batch
+        sizes = [info["size"] for info in infos]
         detections = self.postprocess(
             self.network(images),
             sizes,
             mask_iou=self.network.mask_iou,
-            placements=[target.get("placement") for target in targets],
+            placements=[info.get("placement") for info in infos],
         )
         return {"detections": detections}
 

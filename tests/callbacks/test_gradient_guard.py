@@ -26,7 +26,7 @@ class Run:
         self.logged[name] = float(value)
 
     def step(self) -> None:
-        batch: Any = (None, [{"image_id": 31}])
+        batch: Any = (None, SimpleNamespace(image_ids=[31]))
         self.guard.on_train_batch_start(self.trainer, self.module, batch, 0)
         self.guard.on_before_optimizer_step(self.trainer, self.module, self.optimizer)
 

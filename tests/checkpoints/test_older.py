@@ -1,15 +1,33 @@
 """Checkpoints as earlier versions wrote them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tests.checkpoints.checkpoint_files import content_of, small_network, small_tree
 from yolact_pl.checkpoints.description import ENTRY, read_checkpoint
 from yolact_pl.checkpoints.older import todays_description
 from yolact_pl.checkpoints.stored import read_stored_network
+from yolact_pl.config.build import build
 from yolact_pl.decoders.anchor_decoder import AnchorDecoder
+from yolact_pl.losses.terms.classification import SoftmaxFocalLoss
+from yolact_pl.losses.yolact_loss import YolactLoss
+
+OLD_LOSS = {
+    "box_weight": 1.25,
+    "class_weight": 2.0,
+    "mask_weight": 15.0,
+    "semantic_weight": 0.5,
+    "mask_iou_weight": 20.0,
+    "positive_iou": 0.6,
+    "negative_iou": 0.3,
+    "crowd_iou": 0.8,
+    "max_masks": 300,
+    "min_mask_area": 10,
+}
 
 
 def write_older(path: Path) -> Path:
@@ -21,6 +39,14 @@ def write_older(path: Path) -> Path:
         "model": {
             "network": small_tree(2),
             "postprocess": {"_target_": "yolact_pl.postprocess.Postprocess", "nms": "exact"},
+            "loss": {
+                "_target_": "yolact_pl.losses.yolact_loss.YolactLoss",
+                "classification": {
+                    "_target_": "yolact_pl.losses.classification.SoftmaxFocalLoss",
+                    "gamma": 3.0,
+                },
+                **OLD_LOSS,
+            },
         },
     }
     torch.save(content, path)
@@ -48,3 +74,27 @@ def test_pretrained_of_timm_is_weights(pretrained: bool, weights: str | None) ->
     older = {**backbone, "pretrained": pretrained}
     found = todays_description({"network": {"backbone": older}, "config": {"backbone": older}})
     assert found["network"]["backbone"] == found["config"]["backbone"] == {**backbone, "weights": weights}
+
+
+def test_arguments_of_the_loss_are_those_of_its_terms(tmp_path: Path) -> None:
+    config = read_checkpoint(write_older(tmp_path / "older.ckpt"))[ENTRY]["config"]
+    loss: YolactLoss = build(OmegaConf.create(config["model"]["loss"]))
+    terms: Any = loss.terms
+    assert isinstance(loss.decoder, AnchorDecoder)
+    assert isinstance(terms["class"], SoftmaxFocalLoss)
+    assert terms["class"].gamma == 3.0
+    assert {name: term.weight for name, term in terms.items()} == {
+        "box": 1.25, "class": 2.0, "mask": 15.0, "semantic": 0.5, "mask_iou": 20.0,
+    }  # fmt: skip
+    assert vars(loss.assigner).items() >= {"positive_iou": 0.6, "negative_iou": 0.3, "crowd_iou": 0.8}.items()
+    assert (terms["mask"].max_masks, terms["mask_iou"].max_masks, terms["mask_iou"].min_area) == (
+        300,
+        300,
+        10,
+    )
+
+
+def test_todays_loss_stays_as_it_is(tmp_path: Path) -> None:
+    first = read_checkpoint(write_older(tmp_path / "older.ckpt"))
+    torch.save(first, tmp_path / "todays.ckpt")
+    assert read_checkpoint(tmp_path / "todays.ckpt")[ENTRY] == first[ENTRY]

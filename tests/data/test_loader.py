@@ -14,7 +14,7 @@ from yolact_pl.data.augmentation.transforms import SsdAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.sampler import TrainSampler
 from yolact_pl.images.image_file import ImageError
-from yolact_pl.structures import Batch
+from yolact_pl.structures import Batch, EvaluationBatch
 
 Write = Callable[..., tuple[Path, Path]]
 Seen = list[tuple[list[int], int]]
@@ -43,7 +43,7 @@ def fingerprint(batch: Batch) -> tuple[list[int], int]:
     """Which images, and a number that changes with every pixel."""
     images, targets = batch
     weights = torch.arange(images.numel(), dtype=torch.int64) % 9973
-    return [target["image_id"] for target in targets], int((images.flatten().long() * weights).sum())
+    return targets.image_ids, int((images.flatten().long() * weights).sum())
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
@@ -59,14 +59,13 @@ def test_batch_is_that_of_the_dataset(tiny_coco: Write) -> None:
     loader = data_module(tiny_coco(), num_workers=1).train_dataloader()
     images, targets = next(iter(loader))
     keys = list(TrainSampler(5, [2]))[:2]
-    for image, target, key in zip(images, targets, keys, strict=True):
+    for index, (image, key) in enumerate(zip(images, keys, strict=True)):
         expected_image, expected = loader.dataset[key]
         assert torch.equal(image, expected_image)
-        assert target.keys() == expected.keys()
-        assert target["size"] == expected["size"]
+        assert targets.image_ids[index] == expected["image_id"]
         for name, value in expected.items():
             if isinstance(value, Tensor):
-                assert torch.equal(target[name], value), name  # type: ignore[literal-required]
+                assert torch.equal(getattr(targets, name)[targets.image == index], value), name
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -112,8 +111,8 @@ class Recorder(pl.LightningModule):
         self.seen.append(fingerprint(batch))
         return self.layer(torch.ones(1, 1)).sum()
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.validated += [target["image_id"] for target in batch[1]]
+    def validation_step(self, batch: EvaluationBatch, batch_idx: int) -> None:
+        self.validated += [info["image_id"] for info in batch[1]]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)

@@ -13,11 +13,11 @@ from torch import Tensor
 from yolact_pl.data.annotations.annotations import read_annotations
 from yolact_pl.data.augmentation.transforms import FlipAugmentation, NoAugmentation, SsdAugmentation
 from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
-from yolact_pl.data.loader import pack
+from yolact_pl.data.loader import evaluation_batch, training_batch
 from yolact_pl.images.placement import LETTERBOX, SHORTEST_EDGE
 from yolact_pl.images.resize import PADDING
 from yolact_pl.postprocess import Postprocess
-from yolact_pl.structures import Predictions, Target
+from yolact_pl.structures import Predictions, Target, Targets
 
 Write = Callable[..., tuple[Path, Path]]
 
@@ -111,18 +111,19 @@ def test_a_mirrored_letterbox_is_the_mirror_of_what_is_shown(tiny_coco: Write) -
 def test_batches_are_filled_up_to_the_largest(tiny_coco: Write) -> None:
     dataset = train_set(tiny_coco, resize=SHORTEST_EDGE, image_size=(60, 60))
     samples = [dataset[(0, i)] for i in range(4)]
-    images, targets = pack(samples, fill=(1, 2, 3)).unpack()
+    images, targets = training_batch(samples, fill=(1, 2, 3))
     assert [tuple(s[0].shape[1:]) for s in samples] == [(64, 96), (128, 64), (64, 64), (96, 64)]
     assert images.shape == (4, 3, 128, 96)
-    for (own, known), image, target in zip(samples, images, targets, strict=True):
+    for index, ((own, known), image) in enumerate(zip(samples, images, strict=True)):
+        rows = targets.image == index
         height, width = own.shape[1:]
         assert torch.equal(image[:, :height, :width], own)
         filled = image.clone()
         filled[:, :height, :width] = torch.tensor([1, 2, 3])[:, None, None]
         assert (filled == torch.tensor([1, 2, 3])[:, None, None]).all()
-        assert torch.equal(target["boxes"], known["boxes"])
+        assert torch.equal(targets.boxes[rows], known["boxes"])
         for name, scale in (("masks", 4), ("semantic_masks", 8)):
-            maps: Tensor = target[name]  # type: ignore[literal-required]
+            maps: Tensor = getattr(targets, name)[rows]
             assert maps.shape[1:] == (128 // scale, 96 // scale)
             assert torch.equal(maps[:, : height // scale, : width // scale], known[name])  # type: ignore[literal-required]
             assert maps.sum() == known[name].sum()  # type: ignore[literal-required]
@@ -131,7 +132,7 @@ def test_batches_are_filled_up_to_the_largest(tiny_coco: Write) -> None:
 def test_stretched_evaluation_samples_say_nothing_of_places(tiny_coco: Write) -> None:
     path, folder = tiny_coco()
     dataset = EvaluationDataset(read_annotations(path, folder), folder, image_size=(64, 96))
-    assert pack([dataset[0], dataset[1]]).unpack()[1] == [
+    assert evaluation_batch([dataset[0], dataset[1]])[1] == [
         {"image_id": 10, "size": (40, 60)},
         {"image_id": 20, "size": (50, 30)},
     ]
@@ -144,9 +145,9 @@ def test_evaluation_leads_back_to_the_original_image(tiny_coco: Write, mode: str
     known = read_annotations(path, folder)
     evaluation = EvaluationDataset(known, folder, image_size=(96, 128), resize=mode)
     training = TrainDataset(known, folder, image_size=(96, 128), resize=mode, augment=NoAugmentation())
-    images, infos = pack([evaluation[i] for i in range(5)]).unpack()
-    _, targets = pack([training[(0, i)] for i in range(5)]).unpack()
-    for index, (image, info, target) in enumerate(zip(images, infos, targets, strict=True)):
+    images, infos = evaluation_batch([evaluation[i] for i in range(5)])
+    _, targets = training_batch([training[(0, i)] for i in range(5)])
+    for index, (image, info) in enumerate(zip(images, infos, strict=True)):
         placement = info.get("placement")
         assert placement is not None
         assert placement.canvas == image.shape[1:]
@@ -160,7 +161,7 @@ def test_evaluation_leads_back_to_the_original_image(tiny_coco: Write, mode: str
             atol=1e-3,
         )
         found = Postprocess(whole_pixel_boxes=False, iou_threshold=1.0)(
-            truthful(target, (image.shape[1], image.shape[2])),
+            truthful(targets, index, (image.shape[1], image.shape[2])),
             [info["size"]],
             placements=[placement],
         )[0]
@@ -173,16 +174,17 @@ def test_evaluation_leads_back_to_the_original_image(tiny_coco: Write, mode: str
             assert (mask & expected).sum() / (mask | expected).sum() > 0.85  # prototypes are coarser
 
 
-def truthful(target: Target, image_size: tuple[int, int]) -> Predictions:
-    """Predictions of just these objects: an anchor and a prototype each, the later the surer."""
-    count = len(target["labels"])
-    prototypes = target["masks"].float()[None] * 20 - 10
+def truthful(targets: Targets, index: int, image_size: tuple[int, int]) -> Predictions:
+    """Predictions of just an image's objects: an anchor and a prototype each, the later the surer."""
+    rows = targets.image == index
+    count = int(rows.sum())
+    prototypes = targets.masks[rows].float()[None] * 20 - 10
     return Predictions(
         class_logits=torch.stack((torch.zeros(count), 1 + 0.1 * torch.arange(count)), 1)[None],
         box_deltas=torch.zeros(1, count, 4),
         coefficients=torch.eye(count)[None],
         prototypes=prototypes,
-        anchors=target["boxes"],
+        anchors=targets.boxes[rows],
         semantic_logits=None,
         image_size=image_size,
     )

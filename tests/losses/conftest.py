@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
+from tests.published_loss import published_loss
 from yolact_pl.losses.yolact_loss import YolactLoss
-from yolact_pl.structures import Predictions, Target
+from yolact_pl.structures import Predictions, Target, Targets
 
 PARITY = Path(__file__).parents[1] / "parity"
 TERMS = {"box": "B", "class": "C", "mask": "M", "semantic": "S", "mask_iou": "I"}
@@ -24,12 +24,12 @@ class Case:
 
     arrays: dict[str, np.ndarray]
     predictions: Predictions
-    targets: list[Target]
+    targets: Targets
     max_masks: int
 
-    def loss(self, classification: nn.Module | None = None) -> YolactLoss:
+    def loss(self, **changes: Any) -> YolactLoss:
         """The loss with the case's settings."""
-        return YolactLoss(classification or HardNegativeCrossEntropy(), max_masks=self.max_masks)
+        return published_loss({"terms.mask.max_masks": self.max_masks, **changes})
 
     def expected_terms(self) -> dict[str, float]:
         """Name here to recorded number."""
@@ -71,7 +71,7 @@ def read_case(paths: list[Path]) -> Case:
         semantic_logits=leaf("pred_segm").requires_grad_(),
         image_size=(size, size),
     )
-    targets = [read_target(z, image, size) for image in range(len(prototypes))]
+    targets = Targets.join([read_target(z, image, size) for image in range(len(prototypes))])
     overrides = json.loads(str(z["overrides"]))
     return Case(z, predictions, targets, overrides["masks_to_train"])
 

@@ -13,11 +13,11 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.fake_gpu import FakeGpu
-from yolact_pl.losses.assigners import anchor_groups
+from tests.published_loss import FOCAL, published_loss
 from yolact_pl.losses.assigners.anchor_groups import group_anchors
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
+from yolact_pl.losses.assigners.iou_assigner import IouAssigner
 from yolact_pl.losses.yolact_loss import YolactLoss
-from yolact_pl.structures import Predictions, Target
+from yolact_pl.structures import Predictions, Target, Targets
 
 
 def make_predictions(num_images: int) -> Predictions:
@@ -65,12 +65,13 @@ def gpu() -> Iterator[FakeGpu]:
         yield gpu
 
 
-def on_gpu(predictions: Predictions) -> Predictions:
-    """The same without numbers; of the anchors those of the first step are known."""
+def on_gpu(predictions: Predictions, loss: YolactLoss) -> Predictions:
+    """The same without numbers; the loss knows the anchors from an earlier step."""
     moved = Predictions(
         *(x.detach().to("cuda", non_blocking=True) if isinstance(x, Tensor) else x for x in predictions)
     )
-    anchor_groups._GROUPS[moved.anchors] = group_anchors(predictions.anchors)
+    assert isinstance(loss.assigner, IouAssigner)
+    loss.assigner._known.append((moved.anchors, group_anchors(predictions.anchors)))
     return moved
 
 
@@ -89,21 +90,28 @@ BATCHES = {"one": [ONE], "none": [NONE], "five": [MANY, NONE, ONE, MANY, MANY]}
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("classification", [HardNegativeCrossEntropy(), SoftmaxFocalLoss()])
+@pytest.mark.parametrize("changes", [{}, {"terms.class": FOCAL}], ids=["hard negatives", "focal"])
 @pytest.mark.parametrize("mask_iou", [False, True])
-def test_the_loss_never_waits(batch, classification, mask_iou, gpu):
-    targets = BATCHES[batch]
-    predictions = on_gpu(make_predictions(len(targets)))
-    loss = YolactLoss(classification, max_masks=3)
+def test_the_loss_never_waits(batch, changes, mask_iou, gpu):
+    targets = Targets.join(BATCHES[batch])
+    loss = published_loss({"terms.mask.max_masks": 3, **changes})
+    predictions = on_gpu(make_predictions(len(targets)), loss)
     terms = loss(predictions, targets, MaskIou() if mask_iou else None)
     assert len(terms) == 4 + mask_iou
     assert {term.device.type for term in terms.values()} == {"cuda"}
 
 
-def test_masks_of_another_size_are_resized_without_waiting(gpu):
-    large = {**MANY, "masks": torch.ones(4, 64, 64, dtype=torch.bool)}
-    soft = {**MANY, "masks": torch.rand(4, 16, 16), "semantic_masks": torch.ones(4, 8, 8, dtype=torch.bool)}
-    terms = YolactLoss(HardNegativeCrossEntropy())(on_gpu(make_predictions(2)), [large, soft])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"masks": torch.ones(4, 64, 64, dtype=torch.bool)},
+        {"masks": torch.rand(4, 16, 16), "semantic_masks": torch.ones(4, 8, 8, dtype=torch.bool)},
+    ],
+    ids=["large", "soft"],
+)
+def test_masks_of_another_size_or_type_do_not_make_it_wait(other, gpu):
+    loss = published_loss()
+    terms = loss(on_gpu(make_predictions(1), loss), Targets.join([{**MANY, **other}]))
     assert terms["semantic"].device.type == "cuda"
 
 
@@ -145,9 +153,9 @@ class Asked(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_the_way_back_never_waits():
+def test_backward_never_waits():
     network = nn.Sequential(nn.Conv2d(1, 3, 3, stride=2), nn.AdaptiveMaxPool2d(1), nn.Flatten())
-    terms = YolactLoss(HardNegativeCrossEntropy())(make_predictions(3), [MANY, NONE, ONE], network)
+    terms = published_loss()(make_predictions(3), Targets.join([MANY, NONE, ONE]), network)
     total = torch.stack(list(terms.values())).sum()
     with Asked() as asked:  # no fake GPU can go backwards: the same operations on the CPU
         total.backward()

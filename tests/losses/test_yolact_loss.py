@@ -7,11 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.parity.weights import fill
+from tests.published_loss import FOCAL, published_loss
 from yolact_pl.geometry.masks import resize_masks
-from yolact_pl.losses.assigners.iou_matching import match_anchors
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy, SoftmaxFocalLoss
-from yolact_pl.losses.yolact_loss import YolactLoss
-from yolact_pl.structures import Predictions, Target
+from yolact_pl.losses.assigners.assigner import Assignment
+from yolact_pl.structures import Predictions, Target, Targets
 
 
 class RecordedMaskIou(nn.Module):
@@ -42,9 +41,8 @@ def test_terms_and_gradients_equal_the_published(load_case, name):
     case = load_case(name)
     z = case.arrays
     network = RecordedMaskIou(int(z["num_classes"]) - 1) if name == "plus_a" else None
-    terms = case.loss(SoftmaxFocalLoss() if name == "focal_a" else None)(
-        case.predictions, case.targets, network
-    )
+    loss = case.loss(**{"terms.class": FOCAL} if name == "focal_a" else {})
+    terms = loss(case.predictions, case.targets, network)
     assert {key: term.item() for key, term in terms.items()} == pytest.approx(case.expected_terms(), rel=1e-5)
     torch.stack(list(terms.values())).sum().backward()
     for key, gradient in case.gradients().items():
@@ -63,10 +61,14 @@ def test_terms_and_gradients_equal_the_published(load_case, name):
         ]
         np.testing.assert_allclose(statistics, z[f"grad_{key}_stats"], rtol=1e-4, atol=1e-6, err_msg=key)
     if network is not None:
-        assert list(network.inputs.shape) == z["maskiou_input_shape"].tolist()
-        sums = network.inputs.double().sum((1, 2, 3))
+        # Recorded are the masks that count: those of objects of more than 25 prototype pixels.
+        area = resize_masks(case.targets.masks, network.inputs.shape[2:]).flatten(1).sum(1)
+        assignment = loss.assigner(case.predictions, case.targets)
+        counted = area[assignment.objects] > 25
+        assert list(network.inputs[counted].shape) == z["maskiou_input_shape"].tolist()
+        sums = network.inputs[counted].double().sum((1, 2, 3))
         np.testing.assert_allclose(sums.numpy(), z["maskiou_input_sum"], rtol=1e-5)
-        predicted = network.outputs.detach()[range(len(sums)), z["maskiou_label"]]
+        predicted = network.outputs.detach()[counted][range(len(sums)), z["maskiou_label"]]
         np.testing.assert_allclose(predicted.numpy(), z["maskiou_pred"], atol=1e-5)
         for key, parameter in network.published_names.items():
             g = parameter.grad.double()
@@ -79,8 +81,7 @@ def test_terms_and_gradients_equal_the_published(load_case, name):
 def test_focal_loss_on_the_data_of_the_base_case(load_case):
     case = load_case("base_a")
     z = case.arrays
-    matches = match_anchors(case.predictions.anchors, case.targets)
-    loss = SoftmaxFocalLoss()(case.predictions.class_logits, matches) / sum(matches.counts)
+    loss = case.loss(**{"terms.class": FOCAL})(case.predictions, case.targets)["class"]
     assert loss.item() == pytest.approx(float(z["variant_focal_softmax_C"]), rel=1e-5)
     loss.backward()
     gradient = case.predictions.class_logits.grad[:, z["variant_rows"]].numpy()
@@ -148,18 +149,18 @@ NO_MASK = make_target([2, 2, 20, 20])  # all of it in the quarter without mask p
 
 
 @pytest.mark.parametrize("targets", [[EMPTY, OBJECTS], [EMPTY, EMPTY], [CROWDS, CROWDS], [NO_MASK, EMPTY]])
-@pytest.mark.parametrize("classification", [HardNegativeCrossEntropy(), SoftmaxFocalLoss()])
-def test_loss_and_gradients_are_finite_without_objects_or_pixels(targets, classification):
+@pytest.mark.parametrize("changes", [{}, {"terms.class": FOCAL}], ids=["hard negatives", "focal"])
+def test_loss_and_gradients_are_finite_without_objects_or_pixels(targets, changes):
     predictions = make_predictions(2)
     network = SmallMaskIou()
-    terms = YolactLoss(classification)(predictions, targets, network)
+    terms = published_loss(changes)(predictions, Targets.join(targets), network)
     check_finite(terms, predictions)
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_images_without_objects_leave_only_the_semantic_term():
     predictions = make_predictions(2)
-    terms = YolactLoss(HardNegativeCrossEntropy())(predictions, [EMPTY, CROWDS])
+    terms = published_loss()(predictions, Targets.join([EMPTY, CROWDS]))
     assert terms["box"].item() == terms["class"].item() == terms["mask"].item() == 0
     expected = (
         F.softplus(predictions.semantic_logits).sum() / (8 * 12) / 2
@@ -169,24 +170,24 @@ def test_images_without_objects_leave_only_the_semantic_term():
 
 def test_crowd_regions_may_stand_anywhere():
     predictions = make_predictions(1)
-    loss = YolactLoss(HardNegativeCrossEntropy())
+    loss = published_loss()
     target = make_target([10, 10, 60, 50], [50, 20, 90, 62], [30, 0, 96, 40], crowd=[False, False, True])
     order = [2, 1, 0]
     turned = target.copy()
     for key in ("boxes", "labels", "masks", "iscrowd"):
         turned[key] = target[key][order]
-    first, second = loss(predictions, [target]), loss(predictions, [turned])
+    first, second = (loss(predictions, Targets.join([one])) for one in (target, turned))
     for name, term in first.items():
         torch.testing.assert_close(term, second[name])
 
 
 def test_masks_at_the_prototypes_resolution_give_the_same_loss():
     predictions = make_predictions(1)
-    loss = YolactLoss(HardNegativeCrossEntropy())
+    loss = published_loss()
     small = OBJECTS.copy()
     small["masks"] = resize_masks(OBJECTS["masks"], (16, 24))
     small["semantic_masks"] = resize_masks(OBJECTS["masks"], (8, 12))
-    first, second = loss(predictions, [OBJECTS]), loss(predictions, [small])
+    first, second = (loss(predictions, Targets.join([one])) for one in (OBJECTS, small))
     assert {name: term.item() for name, term in first.items()} == {
         name: term.item() for name, term in second.items()
     }
@@ -197,7 +198,7 @@ def test_masks_with_partly_covered_pixels_are_learned_as_they_are():
     size = predictions.prototypes.shape[-2:]
     shares = torch.full((1, size[0], size[1]), 0.5)
     terms = {
-        name: YolactLoss(HardNegativeCrossEntropy())(predictions, [{**target, "masks": masks}])["mask"]
+        name: published_loss()(predictions, Targets.join([{**target, "masks": masks}]))["mask"]
         for name, masks in [("shares", shares), ("none", shares > 0.5), ("all", shares > 0.1)]
     }
     # Cross-entropy is linear in the truth (the crop holds all that is not 0, up to its 1 pixel of padding).
@@ -205,39 +206,51 @@ def test_masks_with_partly_covered_pixels_are_learned_as_they_are():
     assert terms["shares"].item() != pytest.approx(terms["none"].item(), rel=1e-3)
 
 
-def test_terms_are_weighted():
-    predictions = make_predictions(1)
-    network = SmallMaskIou()
-    plain = {f"{name}_weight": 1.0 for name in ("box", "class", "mask", "semantic", "mask_iou")}
-    loss = YolactLoss(HardNegativeCrossEntropy(), min_mask_area=1, **plain)(predictions, [OBJECTS], network)
-    for name, term in loss.items():
-        weighted = YolactLoss(
-            HardNegativeCrossEntropy(), min_mask_area=1, **(plain | {f"{name}_weight": 3.0})
+@pytest.mark.parametrize("name", ["box", "class", "mask", "semantic", "mask_iou"])
+def test_terms_are_weighted(name):
+    predictions, targets, network = make_predictions(1), Targets.join([OBJECTS]), SmallMaskIou()
+    weights = [published_loss().terms[name].weight, 3.0]
+    plain, weighted = (
+        published_loss({f"terms.{name}.weight": weight})(predictions, targets, network) for weight in weights
+    )
+    assert plain[name].item() > 0
+    for key, value in plain.items():
+        factor = weights[1] / weights[0] if key == name else 1
+        assert weighted[key].item() == pytest.approx(factor * value.item(), rel=1e-6)
+
+
+def test_empty_slots_of_an_assignment_do_not_count():
+    """An assigner may give each object as many slots, and fill those left over with any anchor."""
+    predictions, targets, network = make_predictions(2), Targets.join([OBJECTS, EMPTY]), SmallMaskIou()
+    loss = published_loss({"terms.class.negatives_per_positive": 0})
+    expected = loss(predictions, targets, network)
+    plain = loss.assigner(predictions, targets)
+
+    def with_empty_slots(*_: object) -> Assignment:
+        return Assignment(
+            labels=plain.labels,
+            image=torch.cat((torch.zeros(3, dtype=torch.int64), plain.image)),
+            anchor=torch.cat((torch.tensor([5, 0, 7]), plain.anchor)),
+            objects=torch.cat((torch.tensor([0, 1, 1]), plain.objects)),
+            weights=torch.cat((torch.zeros(3), plain.weights)),
+            counts=[plain.counts[0] + 3, 0],
         )
-        expected = {key: value.item() * (3 if key == name else 1) for key, value in loss.items()}
-        given = {key: value.item() for key, value in weighted(predictions, [OBJECTS], network).items()}
-        assert given == pytest.approx(expected, rel=1e-6)
-        assert term.item() > 0
+
+    loss.assigner = with_empty_slots
+    for name, term in loss(predictions, targets, network).items():
+        torch.testing.assert_close(term, expected[name])
 
 
 def test_masks_of_25_pixels_are_too_small_for_the_mask_iou_network():
     predictions = make_predictions(1)
-    seen = []
-
-    def mask_iou(masks: Tensor) -> Tensor:
-        seen.append(len(masks))
-        return network(masks)
-
-    network = SmallMaskIou()
-    stand_in = nn.Module()
-    stand_in.forward, stand_in.parameters = mask_iou, network.parameters
+    found = []
     for pixels in (25, 26):
         masks = torch.zeros(1, 16 * 24, dtype=torch.bool)
         masks[:, :pixels] = True
         target = {**make_target([10, 10, 60, 50]), "masks": masks.view(1, 16, 24)}
-        YolactLoss(HardNegativeCrossEntropy(), min_mask_area=25)(predictions, [target], stand_in)
-    assert seen[0] == 0
-    assert seen[1] > 0
+        terms = published_loss()(predictions, Targets.join([target]), SmallMaskIou())
+        found.append(terms["mask_iou"].item() > 0)
+    assert found == [False, True]
 
 
 def test_half_precision_is_computed_in_float32():
@@ -257,10 +270,10 @@ def test_half_precision_is_computed_in_float32():
         }
     )
     network = SmallMaskIou()
-    loss = YolactLoss(HardNegativeCrossEntropy())
-    expected = loss(exact, [OBJECTS, EMPTY], network)
+    loss = published_loss()
+    expected = loss(exact, Targets.join([OBJECTS, EMPTY]), network)
     with torch.autocast("cpu", torch.bfloat16):
-        given = loss(halved, [OBJECTS, EMPTY], network)
+        given = loss(halved, Targets.join([OBJECTS, EMPTY]), network)
     for name, term in given.items():
         assert term.dtype == torch.float32
         torch.testing.assert_close(term, expected[name], rtol=1e-6, atol=0)
@@ -269,4 +282,4 @@ def test_half_precision_is_computed_in_float32():
 
 def test_without_semantic_branch_there_is_no_semantic_term():
     predictions = make_predictions(1)._replace(semantic_logits=None)
-    assert set(YolactLoss(HardNegativeCrossEntropy())(predictions, [OBJECTS])) == {"box", "class", "mask"}
+    assert set(published_loss()(predictions, Targets.join([OBJECTS]))) == {"box", "class", "mask"}

@@ -9,9 +9,8 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
-from yolact_pl.losses.yolact_loss import YolactLoss
-from yolact_pl.structures import Predictions, Target
+from tests.published_loss import published_loss
+from yolact_pl.structures import Predictions, Target, Targets
 
 # Of very different numbers of positive anchors: 2 images on one process, 1 on the other.
 BOXES = [
@@ -39,8 +38,8 @@ class TinyNetwork(nn.Module):
     def forward(self, images: Tensor, targets: list[Target]) -> Tensor:
         x = [layer(images).view(-1, *shape) for layer, shape in zip(self.layers, self.shapes, strict=True)]
         predictions = Predictions(x[0], x[1], x[2], x[3], self.anchors, x[4], (64, 64))
-        loss = YolactLoss(HardNegativeCrossEntropy(), min_mask_area=2)
-        return torch.stack(list(loss(predictions, targets, self.mask_iou).values())).sum()
+        loss = published_loss({"terms.mask_iou.min_area": 2})
+        return torch.stack(list(loss(predictions, Targets.join(targets), self.mask_iou).values())).sum()
 
 
 def make_batch() -> tuple[Tensor, list[Target]]:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tests.parity.weights import fill, image
+from tests.published_loss import published_loss
 from yolact_pl.checkpoints.description import build_network
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, rename_table
-from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
-from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.weight_files import inverse, rename_key
-from yolact_pl.structures import Target
+from yolact_pl.structures import Target, Targets
 
 FOLDER = Path(__file__).parent
 SIZE = 550
@@ -52,20 +52,29 @@ def test_losses_and_gradients() -> None:
     freeze_batch_norm(network)
     bgr = np.stack([image(int(seed), SIZE, SIZE) for seed in z["image_seeds"]])
     images = torch.from_numpy(bgr[..., ::-1].copy()).permute(0, 3, 1, 2)
-    targets = [recorded_target(z, index) for index in range(len(images))]
+    targets = Targets.join([recorded_target(z, index) for index in range(len(images))])
 
-    terms = YolactLoss(HardNegativeCrossEntropy(), max_masks=1_000_000)(network.train()(images), targets)
+    loss = published_loss({"terms.mask.max_masks": 1_000_000})
+    terms = loss(network.train()(images), targets)
     for name, key in (("box", "B"), ("class", "C"), ("mask", "M"), ("semantic", "S")):
         assert terms[name].item() == pytest.approx(float(z[f"loss_{key}"]), rel=1e-4), name
 
     torch.stack(list(terms.values())).sum().backward()
     table = inverse(rename_table(state))
-    gradients = {
-        rename_key(name, table): p.grad for name, p in network.named_parameters() if p.grad is not None
+    gradients: dict[str, Tensor] = {
+        rename_key(name, table) or name: p.grad
+        for name, p in network.named_parameters()
+        if p.grad is not None
     }
     recorded = json.loads(str(z["grad_keys"]))
     assert set(gradients) == set(recorded)
-    norms = np.array([float(gradients[key].norm()) for key in recorded])  # pyright: ignore
+    norms = np.array([float(gradients[key].norm()) for key in recorded])
     errors = np.abs(norms / z["grad_norm"] - 1)
     assert errors.max() < 0.03
     assert np.median(errors) < 0.005
+    for row, key in enumerate(recorded):
+        gradient = gradients[key].flatten()
+        samples = gradient[torch.from_numpy(z["grad_sample_idx"][row]).long()].numpy()
+        scale = z["grad_norm"][row] / np.sqrt(len(gradient))  # root mean square of a value
+        error = np.abs(samples - z["grad_sample"][row]) / (np.abs(z["grad_sample"][row]) + scale)
+        assert error.max() < 0.05, key

@@ -309,7 +309,7 @@ def images_of_steps(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     original = YolactModule.training_step
 
     def note(self: YolactModule, batch: Any, batch_idx: int) -> Any:
-        used.append([target["image_id"] for target in batch[1]])
+        used.append(batch[1].image_ids)
         return original(self, batch, batch_idx)
 
     monkeypatch.setattr(YolactModule, "training_step", note)

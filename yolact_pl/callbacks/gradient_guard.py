@@ -38,7 +38,7 @@ class GradientGuard(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        self._image_ids = [target["image_id"] for target in batch[1]]
+        self._image_ids = batch[1].image_ids
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer

@@ -15,6 +15,29 @@ MOVED = {
 TIMM = "yolact_pl.models.timm.TimmBackbone"
 """Its `pretrained`, true or false, became `weights`, as of every backbone."""
 
+_TERMS = "yolact_pl.losses.terms."
+_ASSIGNER = {"_target_": "yolact_pl.losses.assigners.iou_assigner.IouAssigner"}
+_LOSS_TERMS = {
+    "box": {"_target_": f"{_TERMS}box.SmoothL1BoxLoss"},
+    "class": {"_target_": f"{_TERMS}classification.HardNegativeCrossEntropy"},
+    "mask": {"_target_": f"{_TERMS}mask.MaskLoss"},
+    "semantic": {"_target_": f"{_TERMS}semantic.SemanticLoss"},
+    "mask_iou": {"_target_": f"{_TERMS}mask_iou.MaskIouLoss"},
+}
+_LOSS_KEYS = {
+    "box_weight": ("terms.box.weight",),
+    "class_weight": ("terms.class.weight",),
+    "mask_weight": ("terms.mask.weight",),
+    "semantic_weight": ("terms.semantic.weight",),
+    "mask_iou_weight": ("terms.mask_iou.weight",),
+    "positive_iou": ("assigner.positive_iou",),
+    "negative_iou": ("assigner.negative_iou",),
+    "crowd_iou": ("assigner.crowd_iou",),
+    "max_masks": ("terms.mask.max_masks", "terms.mask_iou.max_masks"),
+    "min_mask_area": ("terms.mask_iou.min_area",),
+}
+"""Arguments of the loss before its terms were objects, and where they are now."""
+
 
 def todays_description(entry: Any) -> Any:
     """A description with today's class paths and config keys; what is not a description stays as it is."""
@@ -31,7 +54,31 @@ def todays_description(entry: Any) -> Any:
         postprocess = _part(model, "postprocess")
         if postprocess is not None:
             postprocess.setdefault("decoder", entry["decoder"])
+        loss = _part(model, "loss")
+        if loss is not None and "terms" not in loss:
+            model["loss"] = _loss_of_terms(loss, entry["decoder"])
     return entry
+
+
+def _loss_of_terms(loss: dict[str, Any], decoder: Any) -> dict[str, Any]:
+    """The loss's constructor call from the arguments that it once took itself."""
+    tree: dict[str, Any] = {
+        "_target_": "yolact_pl.losses.yolact_loss.YolactLoss",
+        "decoder": decoder,
+        "assigner": dict(_ASSIGNER),
+        "terms": {name: dict(call) for name, call in _LOSS_TERMS.items()},
+    }
+    classification = _part(loss, "classification")
+    if classification is not None:
+        tree["terms"]["class"] = dict(classification)
+    for old, places in _LOSS_KEYS.items():
+        for place in places if old in loss else ():
+            *path, key = place.split(".")
+            node = tree
+            for part in path:
+                node = node[part]
+            node[key] = loss[old]
+    return tree
 
 
 def _part(node: Any, key: str) -> dict[str, Any] | None:

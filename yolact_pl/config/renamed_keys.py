@@ -5,6 +5,17 @@ from collections.abc import Mapping
 RENAMED_KEYS = {
     "backbone.pretrained": "backbone.weights",
     "schedule.optimizer": "optimizer",
+    "model.loss.classification": "model.loss.terms.class",
+    "model.loss.class_weight": "model.loss.terms.class.weight",
+    "model.loss.box_weight": "model.loss.terms.box.weight",
+    "model.loss.mask_weight": "model.loss.terms.mask.weight",
+    "model.loss.max_masks": "model.loss.terms.mask.max_masks",
+    "model.loss.semantic_weight": "model.loss.terms.semantic.weight",
+    "model.loss.mask_iou_weight": "model.loss.terms.mask_iou.weight",
+    "model.loss.min_mask_area": "model.loss.terms.mask_iou.min_area",
+    "model.loss.positive_iou": "model.loss.assigner.positive_iou",
+    "model.loss.negative_iou": "model.loss.assigner.negative_iou",
+    "model.loss.crowd_iou": "model.loss.assigner.crowd_iou",
 }
 """Former dotted key to present one; a key stands for all that is below it."""
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from yolact_pl.data.annotations.annotations import Annotations, DataError
 from yolact_pl.data.augmentation.canvas import Augmentation
 from yolact_pl.data.dataset import DecodedDataset, EvaluationDataset, TrainDataset
-from yolact_pl.data.loader import ImageLoader, TrainLoader, pack, prepare_worker, unzip
+from yolact_pl.data.loader import TrainLoader, evaluation_batch, prepare_worker, training_batch, unzip
 from yolact_pl.data.sampler import ShareSampler, TrainSampler
 from yolact_pl.data.sources import Sources
 from yolact_pl.data.value_range import measure_value_range
@@ -200,7 +200,7 @@ class CocoDataModule(LightningDataModule):
         sampler = TrainSampler(len(dataset), batch_sizes, seed=self.seed, rank=rank)
         options = self._loader_options()
         keep = options["num_workers"] > 0
-        options["collate_fn"] = partial(pack, fill=self.augment.fill)
+        options["collate_fn"] = partial(training_batch, fill=self.augment.fill)
         return TrainLoader(dataset, sampler=sampler, drop_last=True, persistent_workers=keep, **options)
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
@@ -213,7 +213,7 @@ class CocoDataModule(LightningDataModule):
         if self.decode_only:
             decoded = DecodedDataset(**self._val_arguments())
             return DataLoader(decoded, **options | {"collate_fn": unzip, "pin_memory": False})
-        return ImageLoader(self._val_set(), **options)
+        return DataLoader(self._val_set(), **options)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Images only: the loss expects targets on the CPU and transfers what the GPU needs."""
@@ -268,7 +268,7 @@ class CocoDataModule(LightningDataModule):
         return {
             "batch_size": sizes_per_process(self.batch_size, world_size)[rank],
             "num_workers": workers,
-            "collate_fn": pack,
+            "collate_fn": evaluation_batch,
             "pin_memory": not on_cpu and not isinstance(accelerator, MPSAccelerator),  # which cannot
             "worker_init_fn": prepare_worker,
             "prefetch_factor": 4 if workers else None,

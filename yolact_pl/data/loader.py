@@ -5,81 +5,35 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from yolact_pl.data.resize import fill_up
 from yolact_pl.data.sampler import TrainSampler
 from yolact_pl.images.resize import PADDING
-from yolact_pl.structures import Batch, ImageInfo, Placement
+from yolact_pl.structures import Batch, EvaluationBatch, ImageInfo, Target, Targets
 
 SECONDS_AFTER_SIGTERM = 300
-"""How long a worker goes on, so that the main process can end its step and save."""
+"""How long a worker continues, so that the main process can end its step and save."""
 
 
-@dataclass(frozen=True)
-class PackedBatch:
-    """A batch on its way out of a worker: the tensors of all its objects in one piece each.
+def training_batch(samples: Sequence[tuple[Tensor, Target]], fill: tuple[int, int, int] = PADDING) -> Batch:
+    """Collate samples of `TrainDataset`.
 
-    Each tensor that leaves a worker costs a file descriptor: a list of targets would soon use up what a
-    process may have.
-    """
-
-    images: Tensor
-    """[B, 3, H, W]."""
-    image_ids: list[int]
-    sizes: list[tuple[int, int]]
-    placements: list[Placement] | None
-    """Of evaluation images that are not stretched."""
-    counts: list[int]
-    """Objects of each image."""
-    objects: dict[str, Tensor]
-    """The tensors of the targets by name, the rows of all images one after the other."""
-
-    def pin_memory(self) -> "PackedBatch":
-        """DataLoader's call, when the device asks for page-locked memory."""
-        objects = {name: tensor.pin_memory() for name, tensor in self.objects.items()}
-        return replace(self, images=self.images.pin_memory(), objects=objects)
-
-    def unpack(self) -> Batch:
-        """Images and one target each; targets of evaluation batches hold no tensors."""
-        parts = {name: tensor.split(self.counts) for name, tensor in self.objects.items()}
-        targets = [
-            {name: part[i] for name, part in parts.items()} | {"image_id": image_id, "size": size}
-            for i, (image_id, size) in enumerate(zip(self.image_ids, self.sizes, strict=True))
-        ]
-        if self.placements is not None:
-            for target, placement in zip(targets, self.placements, strict=True):
-                target["placement"] = placement
-        return self.images, cast(Any, targets)
-
-
-def pack(samples: Sequence[tuple[Tensor, ImageInfo]], fill: tuple[int, int, int] = PADDING) -> PackedBatch:
-    """Collate samples of `ImageDataset`, filled up at the right and the bottom to the largest of them.
+    Each tensor that leaves a worker costs a file descriptor, so the objects of all images are joined here.
 
     Args:
         samples: images [3, H, W], of different sizes only if these are multiples of 32.
-        fill: RGB of what is filled up.
+        fill: RGB of the padding at the right and bottom, up to the largest height and width.
     """
-    images, infos = zip(*samples, strict=True)
-    names = [name for name, value in infos[0].items() if isinstance(value, Tensor)]
+    images, targets = zip(*samples, strict=True)
     canvas = _largest(images)
-    placements = [info["placement"]._replace(canvas=canvas) for info in infos if "placement" in info]
-    return PackedBatch(
-        images=torch.stack([fill_up(image, canvas, fill=fill) for image in images]),
-        image_ids=[info["image_id"] for info in infos],
-        sizes=[info["size"] for info in infos],
-        placements=placements or None,
-        counts=[len(info["labels"]) for info in infos] if names else [],
-        objects={name: _concatenate([info[name] for info in infos]) for name in names},
-    )
+    return torch.stack([fill_up(image, canvas, fill=fill) for image in images]), Targets.join(targets)
 
 
 def unzip(samples: Sequence[tuple[np.ndarray, ImageInfo]]) -> tuple[list[np.ndarray], list[ImageInfo]]:
@@ -88,17 +42,19 @@ def unzip(samples: Sequence[tuple[np.ndarray, ImageInfo]]) -> tuple[list[np.ndar
     return list(images), list(infos)
 
 
-def _largest(tensors: Sequence[Tensor]) -> tuple[int, int]:
-    """The largest height and the largest width of tensors [..., H, W]."""
-    return max(tensor.shape[-2] for tensor in tensors), max(tensor.shape[-1] for tensor in tensors)
+def evaluation_batch(samples: Sequence[tuple[Tensor, ImageInfo]]) -> EvaluationBatch:
+    """Collate samples of `EvaluationDataset`, padded to the largest height and width."""
+    images, infos = zip(*samples, strict=True)
+    canvas = _largest(images)
+    for info in infos:
+        if "placement" in info:
+            info["placement"] = info["placement"]._replace(canvas=canvas)
+    return torch.stack([fill_up(image, canvas) for image in images]), list(infos)
 
 
-def _concatenate(tensors: Sequence[Tensor]) -> Tensor:
-    """The rows of all tensors; maps [N, h, w] of different sizes end with zeros."""
-    if tensors[0].dim() != 3 or len({tensor.shape[1:] for tensor in tensors}) == 1:
-        return torch.cat(list(tensors))
-    height, width = _largest(tensors)
-    return torch.cat([F.pad(t, (0, width - t.shape[2], 0, height - t.shape[1])) for t in tensors])
+def _largest(images: Sequence[Tensor]) -> tuple[int, int]:
+    """The largest height and the largest width."""
+    return max(image.shape[1] for image in images), max(image.shape[2] for image in images)
 
 
 def prepare_worker(worker_id: int) -> None:
@@ -123,26 +79,14 @@ def _await_sigterm() -> None:
     os._exit(128 + signal.SIGTERM)
 
 
-class ImageLoader(DataLoader[Any]):
-    """A DataLoader over an `ImageDataset`, made with `collate_fn=pack`, that gives batches of `structures`.
+class TrainLoader(DataLoader[Any]):
+    """A DataLoader over a `TrainSampler` that knows its position in the epoch and continues from there.
 
-    Raises:
-        ImageError: when an image could not be read, also by a worker.
-    """
-
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        for batch in super().__iter__():
-            yield batch.unpack()
-
-
-class TrainLoader(ImageLoader):
-    """An `ImageLoader` over a `TrainSampler` that can say where in the epoch it is, and go on from there.
-
-    Lightning keeps its state in checkpoints. What workers have loaded ahead does not count, and skipping
+    Lightning keeps its state in checkpoints. Batches that workers have loaded ahead do not count. Skipping
     costs nothing, since it happens among indices.
     """
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         # Workers start with the first batch asked for: Lightning asks for the iterator before it says which
         # epoch it is. A batch is counted before it is used, since checkpoints of its step have to count it.
         if isinstance(self.sampler, TrainSampler):

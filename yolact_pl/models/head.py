@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from yolact_pl.models.conv_relu import ConvRelu
-from yolact_pl.models.sparse_gradient import conv_with_sparse_gradient
 
 
 class PredictionHead(nn.Module):
@@ -32,9 +31,9 @@ class PredictionHead(nn.Module):
         """P3..P7 to class logits [B, A, 1 + C], box deltas [B, A, 4] and coefficients [B, A, K] in -1..1."""
         shared = [self.shared(level) for level in levels]
         return (
-            self._per_anchor([conv_with_sparse_gradient(self.class_logits, x) for x in shared]),
-            self._per_anchor([conv_with_sparse_gradient(self.box_deltas, x) for x in shared]),
-            self._per_anchor([conv_with_sparse_gradient(self.coefficients, x) for x in shared]).tanh_(),
+            self._per_anchor([self.class_logits(x) for x in shared]),
+            self._per_anchor([self.box_deltas(x) for x in shared]),
+            self._per_anchor([self.coefficients(x) for x in shared]).tanh_(),
         )
 
     def _per_anchor(self, maps: list[Tensor]) -> Tensor:

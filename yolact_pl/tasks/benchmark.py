@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from omegaconf import DictConfig, ListConfig
 from torch._dynamo.exc import TorchDynamoException
+from torch.utils.data import DataLoader
 
 from yolact_pl.atomic_file import atomic_file
 from yolact_pl.config.build import build, build_network, image_size, resize_mode
@@ -21,7 +22,6 @@ from yolact_pl.config.trained import Trained, load_trained
 from yolact_pl.data.annotations.annotations import DataError
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.dataset import EvaluationDataset
-from yolact_pl.data.loader import ImageLoader
 from yolact_pl.data.shape_drawing import draw_shapes
 from yolact_pl.images.image_file import read_image
 from yolact_pl.inference.engines.torch_engine import TorchEngine, torch_predictor
@@ -141,7 +141,7 @@ def _predictor(network: Yolact, cfg: DictConfig, class_names: Sequence[str], ask
 def _of_data(data: CocoDataModule, count: int) -> Images:
     """So many images of the validation set, taken evenly from all of it."""
     loader = data.val_dataloader()
-    assert isinstance(loader, ImageLoader)
+    assert isinstance(loader, DataLoader)
     dataset = loader.dataset
     assert isinstance(dataset, EvaluationDataset)
     indices = np.linspace(0, data.val_size - 1, min(count, data.val_size)).round().astype(int).tolist()

@@ -1,5 +1,3 @@
-import gc
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -72,16 +70,6 @@ def test_a_small_part_of_the_table_is_worked_out(monkeypatch):
     monkeypatch.setattr(anchor_groups, "pairwise_iou", counted)
     overlapping_pairs(boxes, group_anchors(anchors), min_iou=0.4)
     assert sum(worked_out) < 0.1 * 50 * len(anchors)
-
-
-def test_groups_are_kept_as_long_as_their_anchors():
-    anchors = torch.tensor([[0.0, 0, 1, 1]])
-    assert group_anchors(anchors) is group_anchors(anchors)
-    assert group_anchors(anchors.clone()) is not group_anchors(anchors)
-    kept = len(anchor_groups._GROUPS)
-    del anchors
-    gc.collect()
-    assert len(anchor_groups._GROUPS) < kept
 
 
 @pytest.mark.parametrize("num_anchors", [1, GROUP_SIZE, GROUP_SIZE + 1])

@@ -5,10 +5,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from yolact_pl.geometry.boxes import box_iou
-from yolact_pl.losses.assigners import anchor_groups
+from yolact_pl.losses.assigners import anchor_groups, iou_assigner
 from yolact_pl.losses.assigners import iou_matching as matching
-from yolact_pl.losses.assigners.iou_matching import match_anchors
-from yolact_pl.structures import Target
+from yolact_pl.losses.assigners.anchor_groups import group_anchors
+from yolact_pl.losses.assigners.assigner import Assignment
+from yolact_pl.losses.assigners.iou_assigner import MAX_KNOWN, IouAssigner
+from yolact_pl.structures import Predictions, Target, Targets
 
 
 def make_target(boxes: Tensor, labels: Tensor | None = None, crowd: Tensor | None = None) -> Target:
@@ -31,6 +33,13 @@ def random_boxes(n: int, generator: torch.Generator, *, whole: bool) -> Tensor:
     if whole:
         corner, size = corner.floor(), size.floor() + 1
     return torch.cat((corner, corner + size + 0.5 * (not whole)), dim=1)
+
+
+def assign(anchors: Tensor, targets: list[Target], assigner: IouAssigner | None = None) -> Assignment:
+    """By the published thresholds; nothing but the anchors of the predictions counts."""
+    none = torch.zeros(len(targets), len(anchors), 0)
+    predictions = Predictions(none, none, none, none, anchors, None, (64, 64))
+    return (assigner or IouAssigner())(predictions, Targets.join(targets))
 
 
 def match_slowly(anchors: Tensor, target: Target) -> tuple[Tensor, Tensor]:
@@ -83,15 +92,15 @@ def test_matching_is_the_procedure_done_one_by_one(seed, counts, whole, at_once,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(anchor_groups, "BOUNDS_AT_ONCE", at_once)
         patch.setattr(matching, "REFUSED_AT_ONCE", at_once)
-        matches = match_anchors(anchors, targets)
+        assignment = assign(anchors, targets)
     start = 0
     for image, target in enumerate(targets):
         labels, objects = match_slowly(anchors, target)
-        assert matches.labels[image].tolist() == labels.tolist()
-        positive, own = labels > 0, matches.image == image
-        assert matches.counts[image] == own.sum()
-        assert matches.anchor[own].tolist() == positive.nonzero()[:, 0].tolist()
-        assert (matches.objects[own] - start).tolist() == objects[positive].tolist()
+        assert assignment.labels[image].tolist() == labels.tolist()
+        positive, own = labels > 0, assignment.image == image
+        assert assignment.counts[image] == own.sum()
+        assert assignment.anchor[own].tolist() == positive.nonzero()[:, 0].tolist()
+        assert (assignment.objects[own] - start).tolist() == objects[positive].tolist()
         start += len(target["labels"])
 
 
@@ -99,31 +108,45 @@ def test_objects_that_want_the_same_anchor_pass_it_on():
     # One cluster of shifted boxes: all prefer the anchor at 0; the best of them, the last row, keeps it.
     anchors = torch.tensor([[0.0, 0, 10, 10], [100, 0, 110, 10], [3, 0, 13, 10], [6, 0, 16, 10]])
     boxes = torch.tensor([[1.2, 0, 11.2, 10], [0.8, 0, 10.8, 10], [0.1, 0, 10.1, 10]])
-    matches = match_anchors(anchors, [make_target(boxes)])
+    assignment = assign(anchors, [make_target(boxes)])
     # Left are the anchors at 3 (nearer to 1.2, the first row), then at 6 for the second row.
-    assert matches.anchor.tolist() == [0, 2, 3]
-    assert matches.objects.tolist() == [2, 0, 1]
-    assert matches.labels[0].tolist() == [3, 0, 1, 2]
+    assert assignment.anchor.tolist() == [0, 2, 3]
+    assert assignment.objects.tolist() == [2, 0, 1]
+    assert assignment.labels[0].tolist() == [3, 0, 1, 2]
 
 
 def test_equal_objects_keep_an_anchor_each():
     anchors = torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60], [0, 0, 9, 9]])
-    matches = match_anchors(anchors, [make_target(torch.tensor([[0.0, 0, 10, 10]] * 3))])
-    assert sorted(matches.objects.tolist()) == [0, 1, 2]
-    assert (matches.labels > 0).all()
+    assignment = assign(anchors, [make_target(torch.tensor([[0.0, 0, 10, 10]] * 3))])
+    assert sorted(assignment.objects.tolist()) == [0, 1, 2]
+    assert (assignment.labels > 0).all()
 
 
 def test_more_objects_than_anchors_is_an_error():
     with pytest.raises(ValueError, match="image 7 has 3 objects but the network only 2 anchors"):
-        match_anchors(torch.tensor([[0.0, 0, 1, 1], [1, 1, 2, 2]]), [make_target(torch.rand(3, 4))])
+        assign(torch.tensor([[0.0, 0, 1, 1], [1, 1, 2, 2]]), [make_target(torch.rand(3, 4))])
 
 
 @pytest.mark.parametrize("name", ["base_a", "single_a", "focal_a", "cap_a", "spill_a", "plus_a"])
 def test_matching_equals_the_published(load_case, name):
     case = load_case(name)
-    matches = match_anchors(case.predictions.anchors, case.targets)
+    assignment = IouAssigner()(case.predictions, case.targets)
     expected = torch.from_numpy(case.arrays["conf_t"]).long()
-    assert torch.equal(matches.labels, expected)
-    counts = torch.tensor([len(target["labels"]) for target in case.targets])
-    objects = matches.objects - (counts.cumsum(0) - counts)[matches.image]
+    assert torch.equal(assignment.labels, expected)
+    counts = case.targets.image.bincount(minlength=len(case.targets))
+    objects = assignment.objects - (counts.cumsum(0) - counts)[assignment.image]
     assert torch.equal(objects, torch.from_numpy(case.arrays["idx_t"]).long()[expected > 0])
+
+
+def test_groups_of_anchors_are_made_once_for_each_image_size(monkeypatch):
+    made = []
+    monkeypatch.setattr(iou_assigner, "group_anchors", lambda x: made.append(x) or group_anchors(x))
+    assigner = IouAssigner()
+    sizes = [torch.tensor([[0.0, 0, size, size]]) for size in range(1, 4)]
+    for anchors in sizes * 2:
+        assign(anchors, [make_target(torch.rand(0, 4))], assigner)
+    assert len(made) == 3
+    for size in range(MAX_KNOWN):  # of as many other sizes: the first are forgotten
+        assign(torch.tensor([[0.0, 0, 10 + size, 10]]), [make_target(torch.rand(0, 4))], assigner)
+    assign(sizes[0], [make_target(torch.rand(0, 4))], assigner)
+    assert len(made) == 3 + MAX_KNOWN + 1

@@ -1,37 +1,58 @@
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from yolact_pl.geometry.masks import crop_windows
-from yolact_pl.losses.terms import mask as mask_module
-from yolact_pl.losses.terms.mask import (
-    Positives,
-    limit_positives,
-    mask_iou_loss,
-    mask_loss,
-    terms_by_image,
-    terms_by_object,
-)
+from yolact_pl.decoders.anchor_decoder import AnchorDecoder
+from yolact_pl.losses.assigners.assigner import Assignment
+from yolact_pl.losses.term import TermInputs
+from yolact_pl.losses.terms.mask import MaskLoss
+from yolact_pl.losses.terms.mask_iou import MaskIouLoss
+from yolact_pl.losses.terms.mask_samples import limit_masks
+from yolact_pl.structures import Predictions, Targets
 
 SIZE = (20, 26)
 
 
-def make_case(seed: int = 0, num_positives: int = 12) -> tuple[Tensor, Positives, Tensor, Tensor]:
-    """Two images, five objects (the first three in image 0), float64."""
+def make_inputs(seed: int = 0, num_positives: int = 12, mask_iou: nn.Module | None = None) -> TermInputs:
+    """Two images, five objects (the first three in image 0), float64; an image pixel is a prototype pixel."""
     generator = torch.Generator().manual_seed(seed)
     h, w = SIZE
     prototypes = torch.randn(2, 4, h, w, generator=generator, dtype=torch.float64, requires_grad=True)
-    coefficients = torch.randn(num_positives, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    coefficients = torch.randn(2, num_positives, 4, generator=generator, dtype=torch.float64).requires_grad_()
     image = (torch.arange(num_positives) >= num_positives // 2).long()
     objects = torch.randint(3, (num_positives,), generator=generator)
     objects = torch.where(image == 1, 3 + objects % 2, objects)
     weights = torch.rand(num_positives, generator=generator, dtype=torch.float64)
-    masks = torch.rand(5, h, w, generator=generator) > 0.5
     corner = torch.rand(5, 2, generator=generator, dtype=torch.float64) * 16 - 2
     size = torch.rand(5, 2, generator=generator, dtype=torch.float64) * 12 + 0.5
-    boxes = torch.cat((corner, corner + size), dim=1)
-    return prototypes, Positives(coefficients, image, objects, weights), masks, boxes
+    none, one = torch.zeros(0), torch.ones(())
+    targets = Targets(
+        boxes=torch.cat((corner, corner + size), dim=1),
+        labels=torch.tensor([5, 0, 3, 1, 2]),
+        masks=torch.rand(5, h, w, generator=generator) > 0.5,
+        semantic_masks=None,
+        iscrowd=torch.zeros(5, dtype=torch.bool),
+        image=torch.tensor([0, 0, 0, 1, 1]),
+        image_ids=[1, 2],
+    )
+    counts = image.bincount(minlength=2).tolist()
+    anchor = torch.arange(num_positives)
+    return TermInputs(
+        predictions=Predictions(none, none, coefficients, prototypes, none, None, SIZE),
+        targets=targets,
+        assignment=Assignment(none, image, anchor, objects, weights, counts),
+        decoder=AnchorDecoder(),
+        num_positives=one,
+        num_images=one,
+        mask_iou=mask_iou,
+    )
+
+
+def with_targets(inputs: TermInputs, **changes: Tensor) -> TermInputs:
+    return inputs._replace(targets=dataclasses.replace(inputs.targets, **changes))
 
 
 def crop_slowly(mask: Tensor, box: list[float]) -> Tensor:
@@ -41,87 +62,82 @@ def crop_slowly(mask: Tensor, box: list[float]) -> Tensor:
     return mask * (rows[:, None] & columns)
 
 
-def mask_loss_slowly(prototypes: Tensor, positives: Positives, masks: Tensor, boxes: Tensor) -> Tensor:
-    """Whole masks, cropped after the sigmoid, one anchor after the other."""
-    total = prototypes.new_zeros(())
-    for coefficients, image, row, weight in zip(*positives, strict=True):
-        soft = (coefficients[:, None, None] * prototypes[image]).sum(0).sigmoid()
-        x1, y1, x2, y2 = boxes[row].tolist()
-        loss = F.binary_cross_entropy(
-            crop_slowly(soft, [x1, y1, x2, y2]), masks[row].double(), reduction="sum"
-        )
+def slots(inputs: TermInputs) -> list[tuple[Tensor, int, float]]:
+    """Of each slot the logits [h, w], the row of its object and its weight."""
+    predictions, assignment = inputs.predictions, inputs.assignment
+    coefficients = predictions.coefficients[assignment.image, assignment.anchor]
+    prototypes = predictions.prototypes[assignment.image]
+    logits = (coefficients[:, :, None, None] * prototypes).sum(1)
+    return list(zip(logits, assignment.objects.tolist(), assignment.weights.tolist(), strict=True))
+
+
+def mask_loss_slowly(inputs: TermInputs) -> Tensor:
+    """Whole masks, cropped after the sigmoid, one slot after the other."""
+    total = torch.zeros((), dtype=torch.float64)
+    for logits, row, weight in slots(inputs):
+        x1, y1, x2, y2 = inputs.targets.boxes[row].tolist()
+        soft = crop_slowly(logits.sigmoid(), [x1, y1, x2, y2])
+        loss = F.binary_cross_entropy(soft, inputs.targets.masks[row].double(), reduction="sum")
         total = total + weight * loss / ((x2 - x1) * (y2 - y1))
     return total
 
 
+def leaves(inputs: TermInputs) -> tuple[Tensor, Tensor]:
+    return inputs.predictions.prototypes, inputs.predictions.coefficients
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_mask_loss_equals_whole_masks_cropped(seed):
-    prototypes, positives, masks, boxes = make_case(seed)
-    loss = mask_loss(prototypes, positives, masks, boxes)
-    expected = mask_loss_slowly(prototypes, positives, masks, boxes)
+    inputs = make_inputs(seed)
+    loss, expected = MaskLoss(weight=3.0)(inputs), 3 * mask_loss_slowly(inputs)
     torch.testing.assert_close(loss, expected)
-    for leaf in (prototypes, positives.coefficients):
-        given, wanted = (torch.autograd.grad(3 * x, leaf, retain_graph=True)[0] for x in (loss, expected))
+    for leaf in leaves(inputs):
+        given, wanted = (torch.autograd.grad(x, leaf, retain_graph=True)[0] for x in (loss, expected))
         torch.testing.assert_close(given, wanted)
 
 
 def test_masks_with_partly_covered_pixels():
-    prototypes, positives, masks, boxes = make_case()
-    shares = torch.randint(5, masks.shape, generator=torch.Generator().manual_seed(1)) / 4
-    loss = mask_loss(prototypes, positives, shares, boxes)
-    torch.testing.assert_close(loss, mask_loss_slowly(prototypes, positives, shares, boxes))
-    given = mask_loss(prototypes, positives, masks, boxes)
-    torch.testing.assert_close(mask_loss(prototypes, positives, masks.float(), boxes), given)
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("pixels_at_once", [1, 3 * SIZE[0] * SIZE[1], 1 << 22])
-def test_a_gpu_goes_image_by_image_to_the_same_end(seed, pixels_at_once, monkeypatch):
-    monkeypatch.setattr(mask_module, "PIXELS_AT_ONCE", pixels_at_once)
-    prototypes, positives, masks, boxes = make_case(seed)
-    boxes[0] = torch.tensor([100.0, 100, 110, 120])  # outside of the image
-    windows = crop_windows(boxes, SIZE).ceil().long()
-    positives = positives._replace(coefficients=positives.coefficients.detach() * 50)  # past the limit of 100
-    for truth in (masks, torch.randint(5, masks.shape) / 4):
-        arguments = (prototypes.detach(), positives, truth, positives.weights, windows)
-        torch.testing.assert_close(terms_by_image(*arguments), terms_by_object(*arguments))
+    inputs = make_inputs()
+    shares = torch.randint(5, inputs.targets.masks.shape, generator=torch.Generator().manual_seed(1)) / 4
+    soft = with_targets(inputs, masks=shares)
+    torch.testing.assert_close(MaskLoss(weight=1.0)(soft), mask_loss_slowly(soft))
 
 
 def test_mask_loss_of_box_outside_the_image():
-    prototypes, positives, masks, boxes = make_case()
+    inputs = make_inputs()
+    boxes = inputs.targets.boxes.clone()
     boxes[0] = torch.tensor([100.0, 100, 110, 120])
-    loss = mask_loss(prototypes, positives, masks, boxes)
-    torch.testing.assert_close(loss, mask_loss_slowly(prototypes, positives, masks, boxes))
+    inputs = with_targets(inputs, boxes=boxes)
+    torch.testing.assert_close(MaskLoss(weight=1.0)(inputs), mask_loss_slowly(inputs))
 
 
-def test_no_pixel_costs_more_than_100():
-    # One pixel in the crop, one in the mask: 1000 is as wrong as can be, and so is -1000.
-    masks = torch.tensor([[[False]], [[True]]])
-    boxes = torch.tensor([[0.0, 0, 1, 1]] * 2)
-    positives = Positives(
-        torch.tensor([[1000.0], [-1000.0]]), torch.tensor([0, 0]), torch.arange(2), torch.ones(2)
-    )
-    assert mask_loss(torch.ones(1, 1, 1, 1), positives, masks, boxes).item() == pytest.approx(200)
+def test_large_logits_give_finite_gradients():
+    inputs = make_inputs()
+    prototypes, coefficients = ((1e3 * leaf).detach().float().requires_grad_() for leaf in leaves(inputs))
+    predictions = inputs.predictions._replace(prototypes=prototypes, coefficients=coefficients)
+    loss = MaskLoss()(inputs._replace(predictions=predictions))
+    loss.backward()
+    assert all(x is not None and x.isfinite().all() for x in (loss, prototypes.grad, coefficients.grad))
 
 
 def test_limit_keeps_all_where_few():
-    kept, weights = limit_positives([2, 0, 3], max_masks=3)
+    kept, shares, counts = limit_masks([2, 0, 3], max_masks=3)
     assert kept.tolist() == [0, 1, 2, 3, 4]
-    assert weights.tolist() == [1] * 5
+    assert shares.tolist() == [1] * 5
+    assert counts == [2, 0, 3]
 
 
-def test_limit_is_random_an_image_and_keeps_the_total_weight():
+def test_limit_is_random_per_image_and_keeps_the_total_weight():
     counts = [10, 2, 0, 5]
     image = torch.tensor([0] * 10 + [1] * 2 + [3] * 5)
     chosen = set()
     for seed in range(40):
         torch.manual_seed(seed)
-        kept, weights = limit_positives(counts, max_masks=4)
+        kept, shares, kept_counts = limit_masks(counts, max_masks=4)
         assert kept.tolist() == sorted(kept.tolist())
-        assert torch.bincount(image[kept], minlength=4).tolist() == [4, 2, 0, 4]
-        torch.testing.assert_close(
-            torch.bincount(image[kept], weights, minlength=4), torch.tensor(counts).float()
-        )
+        assert torch.bincount(image[kept], minlength=4).tolist() == kept_counts == [4, 2, 0, 4]
+        totals = torch.bincount(image[kept], shares, minlength=4)
+        torch.testing.assert_close(totals, torch.tensor(counts).float())
         chosen |= set(kept.tolist())
     assert chosen == set(range(17))
 
@@ -138,36 +154,36 @@ class LinearIou(nn.Module):
         return self.weight * mean[:, None] * torch.arange(1, 7)
 
 
-def test_mask_iou_loss_looks_at_the_class_of_large_objects():
-    prototypes, positives, masks, boxes = make_case()
-    labels = torch.tensor([5, 0, 3, 1, 2])
+def test_mask_iou_loss_is_about_the_class_of_large_objects():
     network = LinearIou()
-    large = torch.tensor([True, False, True, True, True])
-    loss = mask_iou_loss(network, prototypes, positives, masks, boxes, labels, large)
-    expected = torch.zeros(())
-    for coefficients, image, row, _ in zip(*positives, strict=True):
+    inputs = make_inputs(mask_iou=network)
+    masks, labels = inputs.targets.masks.clone(), inputs.targets.labels
+    masks[1] = False
+    masks[1, :5, :5] = True  # 25 pixels: too small
+    inputs = with_targets(inputs, masks=masks)
+    expected = torch.zeros((), dtype=torch.float64)
+    for logits, row, _ in slots(inputs):
         if row == 1:
             continue
-        logits = (coefficients[:, None, None] * prototypes[image]).sum(0)
-        soft = crop_slowly(logits.sigmoid(), boxes[row].tolist())
+        soft = crop_slowly(logits.sigmoid(), inputs.targets.boxes[row].tolist())
         binary = soft > 0.5
         iou = (binary & masks[row]).sum() / (binary | masks[row]).sum()
         difference = (soft.mean() * (labels[row] + 1) - iou).abs()
         expected = expected + torch.where(difference < 1, difference**2 / 2, difference - 0.5)
-    torch.testing.assert_close(loss, expected.double(), check_dtype=False, rtol=1e-6, atol=0)
+    loss = MaskIouLoss(weight=1.0, min_area=25)(inputs)
+    assert loss is not None
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
     shares = 0.25 + 0.5 * masks  # the IoU is that of pixels covered by more than half
-    given = mask_iou_loss(network, prototypes, positives, shares, boxes, labels, large)
-    torch.testing.assert_close(given, loss)
-    for leaf in (prototypes, positives.coefficients, network.weight):
+    torch.testing.assert_close(MaskIouLoss(weight=1.0, min_area=25)(with_targets(inputs, masks=shares)), loss)
+    for leaf in (*leaves(inputs), network.weight):
         assert torch.autograd.grad(loss, leaf, retain_graph=True)[0].abs().sum() > 0
 
 
 def test_mask_iou_network_has_a_gradient_without_masks():
-    prototypes, positives, masks, boxes = make_case()
     network = LinearIou()
-    labels = torch.zeros(5, dtype=torch.int64)
-    large = torch.zeros(5, dtype=torch.bool)
-    loss = mask_iou_loss(network, prototypes, positives, masks, boxes, labels, large)
+    loss = MaskIouLoss()(make_inputs(num_positives=0, mask_iou=network))
+    assert loss is not None
     loss.backward()
     assert loss.item() == 0
+    assert network.weight.grad is not None
     assert network.weight.grad.item() == 0

@@ -1,4 +1,4 @@
-"""The mask loss works crop by crop: its memory does not grow with the number of masks."""
+"""Memory of the mask loss: the masks of one image at a time."""
 
 from typing import Any
 
@@ -9,7 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from yolact_pl.losses.terms.mask import Positives, mask_loss
+from yolact_pl.decoders.anchor_decoder import AnchorDecoder
+from yolact_pl.losses.assigners.assigner import Assignment
+from yolact_pl.losses.term import TermInputs
+from yolact_pl.losses.terms.mask import MaskLoss
+from yolact_pl.structures import Predictions, Targets
 
 SIZE, SIDE = 64, 12
 K = 8
@@ -33,39 +37,49 @@ class PeakBytes(TorchDispatchMode):
         return result
 
 
-def make_case(num_objects: int, anchors_each: int = 10) -> tuple[Tensor, Positives, Tensor, Tensor]:
-    """Objects of 12 x 12 pixels on two prototype maps of 64 x 64."""
+def make_case(num_images: int, masks_each: int = 30) -> tuple[TermInputs, Tensor, Tensor]:
+    """Images with 10 objects each; inputs, prototypes and coefficients."""
     generator = torch.Generator().manual_seed(0)
-    objects = torch.arange(num_objects).repeat_interleave(anchors_each)
-    positives = Positives(
-        torch.randn(len(objects), K, generator=generator).requires_grad_(),
-        (objects >= num_objects // 2).long(),
-        objects,
-        torch.ones(len(objects)),
-    )
+    image = torch.arange(num_images).repeat_interleave(masks_each)
+    num_objects = 10 * num_images
     corner = torch.randint(1, SIZE - SIDE - 1, (num_objects, 2), generator=generator).float()
-    masks = torch.rand(num_objects, SIZE, SIZE, generator=generator) > 0.5
-    prototypes = torch.randn(2, K, SIZE, SIZE, generator=generator).requires_grad_()
-    return prototypes, positives, masks, torch.cat((corner, corner + SIDE), dim=1)
+    prototypes = torch.randn(num_images, K, SIZE, SIZE, generator=generator).requires_grad_()
+    coefficients = torch.randn(num_images, masks_each, K, generator=generator).requires_grad_()
+    none, one = torch.zeros(0), torch.ones(())
+    rows = torch.arange(num_objects) // 10
+    targets = Targets(
+        boxes=torch.cat((corner, corner + SIDE), dim=1),
+        labels=torch.zeros_like(rows),
+        masks=torch.rand(num_objects, SIZE, SIZE, generator=generator) > 0.5,
+        semantic_masks=None,
+        iscrowd=rows < 0,
+        image=rows,
+        image_ids=list(range(num_images)),
+    )
+    anchor = torch.arange(masks_each).repeat(num_images)
+    objects = 10 * image + anchor % 10
+    weights = torch.ones(len(image))
+    predictions = Predictions(none, none, coefficients, prototypes, none, None, (SIZE, SIZE))
+    assignment = Assignment(none, image, anchor, objects, weights, [masks_each] * num_images)
+    inputs = TermInputs(predictions, targets, assignment, AnchorDecoder(), one, one, None)
+    return inputs, prototypes, coefficients
 
 
-def peak_of_mask_loss(num_objects: int) -> int:
-    case = make_case(num_objects)
+def peak_of_mask_loss(num_images: int) -> float:
+    """In float maps of all masks of an image, without the gradients of the predictions."""
+    inputs, prototypes, _ = make_case(num_images)
     with PeakBytes() as bytes_:
-        mask_loss(*case).backward()
-    return bytes_.peak
+        MaskLoss()(inputs).backward()
+    return (bytes_.peak - 2 * prototypes.nbytes) / (30 * SIZE**2 * 4)
 
 
-def test_memory_does_not_grow_with_the_number_of_masks():
-    few, many = peak_of_mask_loss(20), peak_of_mask_loss(60)
-    added = 400 * K * 4 * 6 + 40 * SIZE**2  # coefficients, in the order given and sorted, and masks of bytes
-    assert many - few < added
-    assert many < 600 * SIZE**2 * 4 / 5  # a fifth of one float map of all masks
+def test_memory_is_that_of_one_image():
+    assert peak_of_mask_loss(12) < peak_of_mask_loss(2) + 1
 
 
-def test_the_counter_sees_whole_masks():
-    prototypes, positives, masks, _ = make_case(20)
+def test_the_counter_sees_the_masks_of_every_image():
+    _, prototypes, coefficients = make_case(12)
     with PeakBytes() as bytes_:
-        logits = torch.einsum("pk,pkhw->phw", positives.coefficients, prototypes[positives.image])
-        F.binary_cross_entropy_with_logits(logits, masks[positives.objects].float()).backward()
-    assert bytes_.peak > 200 * SIZE**2 * 4 * K  # the prototypes of every positive anchor
+        logits = torch.einsum("bpk,bkhw->bphw", coefficients, prototypes)
+        F.softplus(logits).sum().backward()
+    assert bytes_.peak / (30 * SIZE**2 * 4) > 12

@@ -1,16 +1,15 @@
-"""The IoUs between objects and anchors that matter, without those that cannot."""
+"""Sparse IoUs between objects and anchors."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
 from yolact_pl.geometry.boxes import box_area
 
 GROUP_SIZE = 64
-GUESSES = 8  # groups of an object that are looked into first
-BOUNDS_AT_ONCE = 2**16  # (object, group) pairs; if all of them had to be looked into, some 50 MiB
+GUESSES = 8  # groups per object that are computed first
+BOUNDS_AT_ONCE = 2**16  # (object, group) pairs; if all of them had to be computed, some 50 MiB
 
 
 class AnchorGroups(NamedTuple):
@@ -43,34 +42,29 @@ class Pairs(NamedTuple):
     """[M]."""
 
 
-_GROUPS = WeakIdKeyDictionary()
-
-
 def group_anchors(anchors: Tensor) -> AnchorGroups:
-    """Of [A, 4] xyxy anywhere; kept as long as that tensor, which a network gives again and again."""
-    if anchors not in _GROUPS:
-        boxes = anchors.detach().float().cpu()
-        padding = boxes[-1:].expand(-len(boxes) % GROUP_SIZE, 4)
-        groups = torch.cat((boxes, padding)).view(-1, GROUP_SIZE, 4)
-        sides = groups[..., 2:] - groups[..., :2]
-        area = sides.prod(2)
-        _GROUPS[anchors] = AnchorGroups(
-            anchors=boxes,
-            coordinates=groups.movedim(2, 1).contiguous(),
-            low=groups[..., :2].amin(1).T.contiguous(),
-            high=groups[..., 2:].amax(1).T.contiguous(),
-            sides=sides.amax(1).T.contiguous(),
-            smallest=area.amin(1),
-            largest=area.amax(1),
-        )
-    return _GROUPS[anchors]
+    """[A, 4] xyxy on any device; those of a GPU are waited for."""
+    boxes = anchors.detach().float().cpu()
+    padding = boxes[-1:].expand(-len(boxes) % GROUP_SIZE, 4)
+    groups = torch.cat((boxes, padding)).view(-1, GROUP_SIZE, 4)
+    sides = groups[..., 2:] - groups[..., :2]
+    area = sides.prod(2)
+    return AnchorGroups(
+        anchors=boxes,
+        coordinates=groups.movedim(2, 1).contiguous(),
+        low=groups[..., :2].amin(1).T.contiguous(),
+        high=groups[..., 2:].amax(1).T.contiguous(),
+        sides=sides.amax(1).T.contiguous(),
+        smallest=area.amin(1),
+        largest=area.amax(1),
+    )
 
 
 def overlapping_pairs(boxes: Tensor, groups: AnchorGroups, *, min_iou: float) -> tuple[Pairs, Pairs]:
-    """Each pair whose IoU reaches `min_iou`, and each box with its best anchor, whatever the IoU.
+    """The pairs whose IoU reaches `min_iou`, and the best anchor of each box, whatever its IoU.
 
-    The table of all IoUs is large, a million for 50 objects and 19,248 anchors. Of it only those groups are
-    worked out that can hold such a pair or a better anchor than one already seen: some 5 in a hundred.
+    The table of all IoUs is large: a million for 50 objects and 19,248 anchors. Only groups that can hold
+    such a pair, or a better anchor than the best so far, are computed: about 5 %.
 
     Args:
         boxes: [N, 4] xyxy float32.
@@ -89,7 +83,7 @@ def overlapping_pairs(boxes: Tensor, groups: AnchorGroups, *, min_iou: float) ->
 
 
 def pairwise_iou(boxes: Tensor, coordinates: Tensor) -> Tensor:
-    """`geometry.boxes.box_iou`, several times faster on coordinates that lie one after the other.
+    """`geometry.boxes.box_iou`, several times faster for contiguous coordinates.
 
     Args:
         boxes: [..., 1, 4].
@@ -108,7 +102,7 @@ def pairwise_iou(boxes: Tensor, coordinates: Tensor) -> Tensor:
 
 
 def iou_bounds(boxes: Tensor, groups: AnchorGroups) -> Tensor:
-    """What the IoU of a box with any anchor of a group cannot exceed: [N, 4] to [N, G]."""
+    """Upper bound of the IoU of a box with any anchor of a group: [N, 4] to [N, G]."""
     low, high = boxes.T[:2, :, None], boxes.T[2:, :, None]
     sides = torch.minimum(high, groups.high[:, None]).sub_(torch.maximum(low, groups.low[:, None]))
     width, height = torch.minimum(sides.clamp_(min=0), groups.sides[:, None])

@@ -1,27 +1,31 @@
-"""The loss of the semantic branch, which only helps training."""
+"""The term of the semantic branch, which only training has."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.losses.precision import at_least_float32
+from yolact_pl.losses.term import TermInputs
 
 
-def semantic_loss(semantic_logits: Tensor, masks: Tensor, image: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy against the class-wise union of the masks (YOLACT, section 4.2).
+class SemanticLoss(nn.Module):
+    """Binary cross-entropy against the class-wise union of the masks but crowds (YOLACT, section 3.4)."""
 
-    Args:
-        semantic_logits: [B, C, h', w'].
-        masks: [N, h', w'] bool, the objects of all images.
-        image: [N] int64, the image of each object.
-        labels: [N] int64, 0-based.
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
 
-    Returns:
-        the sum over images, classes and pixels, divided by h' w'.
-    """
-    logits = at_least_float32(semantic_logits)
-    # In the memory layout of the logits, which a network may give channels last.
-    union = torch.zeros_like(logits).index_put_((image, labels), masks.to(logits), accumulate=True)
-    # softplus(x) - x t is the cross-entropy of sigmoid(x).
-    total = F.softplus(logits).sum() - (logits * union.clamp_(max=1)).sum()
-    return total / logits[0, 0].numel()
+    def forward(self, inputs: TermInputs) -> Tensor | None:
+        """See `Term`; per image the sum over classes of the mean over pixels."""
+        if inputs.predictions.semantic_logits is None:
+            return None
+        logits, targets = at_least_float32(inputs.predictions.semantic_logits), inputs.targets
+        masks = targets.masks if targets.semantic_masks is None else targets.semantic_masks
+        masks = resize_masks(masks, (logits.shape[2], logits.shape[3])) & ~targets.iscrowd[:, None, None]
+        # In the memory layout of the logits, which may be channels last.
+        union = torch.zeros_like(logits)
+        union.index_put_((targets.image, targets.labels), masks.to(logits), accumulate=True)
+        # softplus(x) - x t is the cross-entropy of sigmoid(x).
+        total = F.softplus(logits).sum() - (logits * union.clamp_(max=1)).sum()
+        return self.weight * total / logits[0, 0].numel() / inputs.num_images
