@@ -1,14 +1,15 @@
 """Targets and predictions made up with a fixed seed, as a batch of COCO images at 550 px would have them."""
 
-from pathlib import Path
-from typing import Any
-
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor
 
-from yolact_pl.config.build import build
+from yolact_pl.decoders.anchor_decoder import AnchorDecoder
 from yolact_pl.geometry.masks import resize_masks
+from yolact_pl.losses.assigners.iou_assigner import IouAssigner
+from yolact_pl.losses.terms.box import SmoothL1BoxLoss
+from yolact_pl.losses.terms.classification import HardNegativeCrossEntropy
+from yolact_pl.losses.terms.mask import MaskLoss
+from yolact_pl.losses.terms.semantic import SemanticLoss
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.structures import Predictions, Target
@@ -17,14 +18,18 @@ SIZE = 550
 LEVELS = [(69, 69), (35, 35), (18, 18), (9, 9), (5, 5)]
 SCALES, RATIOS = (24, 48, 96, 192, 384), (1.0, 0.5, 2.0)
 NUM_CLASSES, NUM_PROTOTYPES = 80, 32
-MODEL = Path(__file__).parents[1] / "conf" / "model" / "yolact.yaml"
 PROTOTYPES, SEMANTIC = (138, 138), (69, 69)
 
 
 def published_loss() -> YolactLoss:
     """With the published terms and weights."""
-    cfg: Any = OmegaConf.create({"model": OmegaConf.load(MODEL)})
-    return build(cfg.model.loss)
+    terms = {
+        "box": SmoothL1BoxLoss(),
+        "class": HardNegativeCrossEntropy(),
+        "mask": MaskLoss(),
+        "semantic": SemanticLoss(),
+    }
+    return YolactLoss(AnchorDecoder(), IouAssigner(), terms)
 
 
 def make_anchors(octaves: int = 1) -> Tensor:

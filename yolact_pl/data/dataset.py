@@ -85,7 +85,7 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         annotations, folder, image_size, resize, indices, value_range: see `ImageDataset`.
         augment: composes the sample of an image.
         seed: of the augmentation.
-        keep_empty_images: also images without annotations, which teach background only.
+        keep_empty_images: also images without annotations, see `HardNegativeCrossEntropy.min_negatives`.
         soft_masks: a prototype pixel of a mask is the share that the object covers, in quarters, instead of
             whether its centre is covered.
         max_images: only the first so many images.
