@@ -1,6 +1,7 @@
 """debug=fast, limit, overfit and profile on a tiny run."""
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return counts
 
 
-def test_fast(run_task: Run, tmp_path: Path, calls: dict[str, int]) -> None:
-    run_task(tmp_path, "debug=fast", "schedule.max_steps=100", "dataset.batch_size=1", "logger=tensorboard")
+def test_fast(run_task: Run, tmp_path: Path, calls: dict[str, int], caplog: pytest.LogCaptureFixture) -> None:
+    options = ["schedule.max_steps=100", "dataset.batch_size=1", "logger=tensorboard"]
+    with caplog.at_level(logging.INFO):
+        run_task(tmp_path, "debug=fast", *options)
+    assert "checkpoint" not in caplog.text  # none is there to be named
     assert calls == {"training_step": 3, "validation_step": 3}
     assert json.loads((tmp_path / "metrics.json").read_text())["images"] == 3
     assert not list(tmp_path.rglob("*.ckpt"))

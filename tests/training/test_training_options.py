@@ -216,7 +216,8 @@ def test_wrong_value_is_told(override: str, wanted: str, run_task: Run, tmp_path
 @pytest.mark.parametrize(
     ("options", "validated"),
     [
-        (["trainer.val_check_interval=3"], [2, 5, 6]),  # a step's row counts from 0
+        # a step's row counts from 0; a number of epochs has no say then
+        (["trainer.val_check_interval=3", "trainer.check_val_every_n_epoch=2"], [2, 5, 6]),
         ([*BY_EPOCHS, "trainer.check_val_every_n_epoch=4"], [6]),
         ([*BY_EPOCHS, "trainer.check_val_every_n_epoch=4", "trainer.max_epochs=1"], [4]),
     ],

@@ -33,6 +33,7 @@ NEEDLESS_WARNINGS = (
     r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen batch norm
     r"Total length of `list` across ranks is zero",  # no validation set, which `warn_of_mistakes` tells
     r"The number of training batches \(\d+\) is smaller than the logging interval",  # which counts all epochs
+    r"Checkpoint directory .* exists and is not empty",  # a resumed run continues in its folder
 )
 """Of Lightning, where all is as it should be."""
 
