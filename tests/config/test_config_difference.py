@@ -23,7 +23,7 @@ def test_nothing_differs() -> None:
 
 
 def test_values_that_differ_from_the_experiment() -> None:
-    assert lines("experiment=quickstart", "schedule.lr=5e-4", "image_size=96") == [
+    assert lines("experiment=quickstart", "schedule.lr=1", "schedule.lr=5e-4", "image_size=96") == [
         "schedule.lr: 0.002 -> 0.0005",
         "image_size: 160 -> 96",  # and not the four places that follow it
     ]

@@ -31,7 +31,7 @@ def difference() -> list[str]:
 
     A value is compared with that of the chosen groups.
     """
-    overrides = typed_overrides_of_task()
+    overrides = list({o.key_or_group: o for o in typed_overrides_of_task()}.values())  # the last one counts
     groups = [o for o in overrides if (config_folder() / o.key_or_group).is_dir()]
     stated = [o for o in groups if o.key_or_group in ("experiment", "task")]
     plain, chosen = (_compose([str(o.input_line) for o in some]) for some in (stated, groups))

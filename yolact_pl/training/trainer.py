@@ -73,9 +73,14 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback], **options: Any
         use_distributed_sampler=False,  # data/sampler.py shares out, without repeating an image
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        precision=_precision(cfg),
         benchmark=_benchmark(cfg),
-        **{"strategy": strategy, "sync_batchnorm": False, **_epochs_between_validations(cfg), **options},
+        **{
+            "strategy": strategy,
+            "sync_batchnorm": False,
+            "precision": _precision(cfg),
+            **_epochs_between_validations(cfg),
+            **options,
+        },
     )
     if cfg.trainer.sync_batchnorm and isinstance(trainer.accelerator, CPUAccelerator):
         raise ValueError("trainer.sync_batchnorm=true needs GPUs: torch has no such batch norm for the CPU")
