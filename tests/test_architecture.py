@@ -31,7 +31,16 @@ ALLOWED = {
     "doctor": {"structures", "geometry", "images", "data", "evaluation", "atomic_file"},
     "sweeps": {"atomic_file"},
     "inference": {"images", "results", "text_table"},
-    "module": {"structures", "models", "losses", "postprocess", "results", "schedule", "checkpoints"},
+    "module": {
+        "structures",
+        "models",
+        "losses",
+        "postprocess",
+        "results",
+        "schedule",
+        "checkpoints",
+        "evaluation",
+    },
     "anchor_search": {"geometry", "models", "inference", "atomic_file", "text_table"},
     "callbacks": {"structures", "images", "results", "data", "evaluation", "inference", "module"},
     "config": None,  # anything

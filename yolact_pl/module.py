@@ -8,6 +8,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from yolact_pl.checkpoints.description import ENTRY, Description
+from yolact_pl.evaluation.loss_average import LossAverage
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
@@ -50,6 +51,8 @@ class YolactModule(LightningModule):
         self.description = description
         self.seed = seed
         self.batch_norm_frozen = freeze_bn
+        self.loss_average = LossAverage()
+        self._logged_step: int | None = None
         if freeze_bn:
             freeze_batch_norm(network)
 
@@ -57,19 +60,22 @@ class YolactModule(LightningModule):
         # The random state of a step is a function of seed, step and rank: a resumed run needs no saved random
         # state, whatever the number of its devices.
         torch.manual_seed((self.seed * 1_000_003 + self.trainer.global_step) * 1_009 + self.global_rank)
+        if self._logged_step not in (None, self.trainer.global_step):
+            self.loss_average.reset()
+            self._logged_step = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, targets = batch
         terms = self.loss(self.network(images), targets, mask_iou=self.network.mask_iou)
         total = torch.stack(list(terms.values())).sum()
         # Each rank has the part of its own images; their mean is the loss of the total batch.
-        values = torch.stack([*terms.values(), total]).detach()
-        if self.trainer.world_size > 1:
-            # Not by Lightning, which has each process wait for its GPU and for the others first.
-            torch.distributed.all_reduce(values)
-            values = values / self.trainer.world_size
-        names = [f"loss/{name}" for name in (*terms, "total")]
-        self.log_dict(dict(zip(names, values.unbind(), strict=True)), batch_size=len(images))
+        first, step = not self.loss_average.names, self.trainer.global_step
+        self.loss_average.update({**terms, "total": total})
+        interval = getattr(self.trainer, "log_every_n_steps", 1)  # Lightning does not declare it
+        if first or (step + 1) % interval == 0:
+            averages = self.loss_average.compute()
+            self.log_dict({f"loss/{name}": x for name, x in averages.items()}, batch_size=len(images))
+            self._logged_step = step
         return total
 
     def validation_step(self, batch: EvaluationBatch, batch_idx: int) -> dict[str, list[Detections]]:
