@@ -1,5 +1,7 @@
 """The library: images of any kind in, results in any form out."""
 
+import io
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,11 +47,18 @@ def test_images_of_any_kind_give_the_same(model: yolact_pl.Model, pixels: np.nda
     expected = model(pixels)
     assert len(expected) == 5
     assert expected.masks.shape == (5, 48, 80)
-    for image in (path, str(path), Image.fromarray(pixels), planes, planes.float() / 255):
+    content, opaque = path.read_bytes(), np.full((48, 80, 1), 9, np.uint8)
+    stream = io.BytesIO(content)
+    stream.seek(7)
+    given: list[Any] = [path, str(path), content, bytearray(content), memoryview(content), stream, stream]
+    given += [Image.fromarray(pixels), planes, planes.float() / 255, np.dstack((pixels, opaque))]
+    for image in given:
         found = model(image)
         np.testing.assert_allclose(found.boxes, expected.boxes)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
         np.testing.assert_array_equal(found.masks, expected.masks)
+    with path.open("rb") as file:
+        assert len(model([file, content])) == 2
     several = model([pixels, pixels[:, ::-1]])
     assert [len(found) for found in several] == [5, 5]
     np.testing.assert_allclose(several[0].scores, expected.scores, atol=1e-5)
@@ -149,8 +158,9 @@ def test_supervision_gets_the_same_objects(model: yolact_pl.Model, pixels: np.nd
 
 def test_polygons_outline_the_masks(model: yolact_pl.Model, pixels: np.ndarray) -> None:
     found = model(pixels)
-    for parts, mask in zip(found.to_polygons(), found.masks, strict=True):
-        flat = [outline.astype(float).ravel().tolist() for outline in parts]
+    outlines = json.loads(json.dumps(found.to_polygons()))
+    for parts, mask in zip(outlines, found.masks, strict=True):
+        flat = [[float(number) for point in outline for number in point] for outline in parts]
         encoded = coco_mask.frPyObjects(flat, *mask.shape)
         filled = coco_mask.decode(coco_mask.merge(encoded)).astype(bool) if flat else np.zeros_like(mask)
         assert (filled >= mask).all()
@@ -179,10 +189,67 @@ def test_threads_share_a_model(model: yolact_pl.Model) -> None:
                 np.testing.assert_array_equal(found.masks, expected.masks)
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.float32), np.zeros((4, 0, 3), np.uint8), 7])
-def test_what_is_no_image_is_told(model: yolact_pl.Model, wrong: object) -> None:
-    with pytest.raises(ValueError, match="image"):
-        model([wrong])
+def test_grey_is_read_in_all_channels(model: yolact_pl.Model, pixels: np.ndarray) -> None:
+    grey = pixels[:, :, 0]
+    expected = model(np.dstack((grey, grey, grey)))
+    planes = torch.from_numpy(grey.copy())
+    for image in (grey, grey[:, :, None], Image.fromarray(grey), planes, planes[None], planes / 255):
+        np.testing.assert_allclose(model(image).boxes, expected.boxes)
+
+
+def test_rows_of_a_result(model: yolact_pl.Model, pixels: np.ndarray) -> None:
+    found = model(pixels)
+    middle = float(found.scores[2])
+    good = found[found.scores > middle]
+    assert isinstance(good, yolact_pl.ImageDetections)
+    assert len(good) == len(good.names) == len(good.to_coco()) == 2
+    np.testing.assert_array_equal(good.masks, found.masks[:2])
+    assert found[[4, 0]].names == [found.names[4], found.names[0]]
+    assert [len(one) for one in found] == [1] * 5
+    assert len(found[:0]) == len(found[[]]) == 0
+    for wrong in (9, [True], np.zeros((2, 5), bool), np.zeros((1, 1), int)):
+        with pytest.raises(IndexError):
+            found[wrong]
+
+
+class Closed(io.BytesIO):
+    def __init__(self) -> None:
+        super().__init__(b"content")
+        self.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.zeros((4, 4), np.float32), "image is an array float32"),
+        (np.zeros((4, 0, 3), np.uint8), r"shape \(4, 0, 3\)"),
+        (np.zeros((4, 4, 2), np.uint8), r"expected uint8 of shape \(height, width, 3\)"),
+        (torch.zeros(2, 4, 4), r"tensor of shape \(2, 4, 4\)"),
+        (torch.full((3, 4, 4), 2.0), "from 2 to 2"),
+        (7, "is a int: expected a path, bytes"),
+        (None, "is a NoneType"),
+        (b"", "the image is empty"),
+        (b"text", "the image is not a picture"),
+        (io.BytesIO(b"text"), "not a picture"),
+        (io.StringIO("text"), "opened as text"),
+        (Closed(), "cannot be read"),
+        ("missing.jpg", r"missing\.jpg does not exist"),
+        ("nul\0.jpg", "cannot be read"),
+    ],
+)
+def test_what_is_no_image_is_told(model: yolact_pl.Model, wrong: Any, message: str) -> None:
+    for call in (model, model.tiled):
+        with pytest.raises(yolact_pl.ImageError, match=message):
+            call(wrong)
+    assert issubclass(yolact_pl.ImageError, ValueError)
+
+
+@pytest.mark.parametrize("options", [{"color_by": "size"}, {"alpha": 3}, {"alpha": float("nan")}])
+def test_wrong_options_of_a_drawing_are_told(
+    options: dict[str, Any], model: yolact_pl.Model, pixels: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match=rf"{next(iter(options))}=.*expected"):
+        model(pixels).draw(pixels, **options)
 
 
 def test_missing_checkpoint_is_named(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from yolact_pl.results.masks import Patch
 from yolact_pl.results.polygons import patch_polygons
 
 
-def rasterised(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray:
-    flat = [polygon.astype(float).ravel().tolist() for polygon in polygons]
+def rasterised(polygons: list[list[list[int]]], height: int, width: int) -> np.ndarray:
+    flat = [np.asarray(polygon, float).ravel().tolist() for polygon in polygons]
     return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(flat, height, width))).astype(bool)
 
 
@@ -25,7 +25,7 @@ def test_polygon_of_a_rectangle_follows_its_edges() -> None:
     mask = np.zeros((6, 9), dtype=np.bool_)
     mask[1:4, 2:7] = True
     (polygon,) = patch_polygons(Patch.trimmed(mask))
-    assert sorted(map(tuple, polygon.tolist())) == [(2, 1), (2, 4), (7, 1), (7, 4)]
+    assert sorted(map(tuple, polygon)) == [(2, 1), (2, 4), (7, 1), (7, 4)]
 
 
 def test_polygons_of_parts_holes_and_nothing() -> None:
@@ -35,7 +35,7 @@ def test_polygons_of_parts_holes_and_nothing() -> None:
     mask[3:5, 3:5] = False
     mask[8, 19] = True
     polygons = patch_polygons(Patch.trimmed(mask))
-    areas = sorted(cv2.contourArea(polygon.astype(np.float32)) for polygon in polygons)
+    areas = sorted(cv2.contourArea(np.asarray(polygon, np.float32)) for polygon in polygons)
     assert areas == [1, 81]  # one pixel; 9 x 9 with its hole filled
 
 

@@ -119,9 +119,22 @@ def _read(path: str | Path) -> bytes:
         raise ImageError(f"{path} cannot be read: {error.strerror or error}; check the path.") from None
     except ValueError as error:  # a name that no file system takes
         raise ImageError(f"{path!r} cannot be read: {error}; correct the file name.") from None
-    if not data:
-        raise ImageError(f"{path} is empty; replace or remove the file.")
     return data
+
+
+def decode_image(data: bytes, name: str, *, value_range: ValueRange | None = None) -> np.ndarray:
+    """The content of an image file as uint8 [H, W, 3] RGB, upright.
+
+    Args:
+        data: of any format that OpenCV or Pillow reads.
+        name: for errors.
+        value_range: if it has more than 8 bits, see `read_image`.
+
+    Raises:
+        ImageError: it is empty, truncated, no image, or too large.
+    """
+    pixels, orientation, _ = _decode(data, name, value_range=value_range)
+    return turn_upright(pixels, orientation)
 
 
 def image_pixels(image: Image.Image, name: str, *, value_range: ValueRange | None = None) -> np.ndarray:
@@ -154,6 +167,8 @@ def _decode(
 
 def _open(data: bytes, path: str | Path) -> Image.Image:
     """The image in a file's content, which was checked as far as its header tells."""
+    if not data:
+        raise ImageError(f"{path} is empty; replace or remove the file.")
     try:
         header = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:

@@ -39,7 +39,9 @@ class Model:
         return self.predictor.class_names
 
     @overload
-    def __call__(self, images: str | Path | Image.Image, **options: Unpack[Options]) -> ImageDetections: ...
+    def __call__(
+        self, images: str | Path | bytes | Image.Image, **options: Unpack[Options]
+    ) -> ImageDetections: ...
     @overload
     def __call__(
         self, images: list[Any] | tuple[Any, ...], **options: Unpack[Options]
@@ -53,15 +55,17 @@ class Model:
         """Detections of one image, or of each image of a list, which is one batch for the network.
 
         Args:
-            images: a path; an array uint8 [H, W, 3], channels RGB; a Pillow image of any mode; a tensor
-                [3, H, W] RGB, uint8, or floating point in 0..1; or a list of these, of any sizes.
+            images: a path; the content of an image file as bytes, or an open binary file; an array uint8
+                [H, W, 3] RGB, [H, W, 4] RGBA or [H, W] grey; a Pillow image of any mode; a tensor [3, H, W],
+                [4, H, W] or [H, W], uint8, or floating point in 0..1; or a list of these, of any sizes.
             options: for this call, in place of those of `load`.
 
         Returns:
             Of one image one result, of a list a list, of an empty list an empty one.
 
         Raises:
-            ValueError: an input that is not an image, an unreadable file, or an invalid option.
+            ImageError: an input that is not an image, or an unreadable file; a ValueError.
+            ValueError: an invalid option.
         """
         predictor = self.predictor.with_options(**options) if options else self.predictor
         if is_one_image(images):
@@ -88,7 +92,8 @@ class Model:
             options: as for a call; `top_k` is for the whole image.
 
         Raises:
-            ValueError: an input that is not an image, an unreadable file, or an invalid option.
+            ImageError: an input that is not an image, or an unreadable file; a ValueError.
+            ValueError: an invalid option.
         """
         predictor = self.predictor.with_options(**options) if options else self.predictor
         found = predictor.tiled(

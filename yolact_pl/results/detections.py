@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from yolact_pl.results.mask_parts import MaskParts
 from yolact_pl.results.masks import Patch, PixelMasks, SmallMasks
+
+Rows: TypeAlias = int | slice | Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +59,15 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __getitem__(
-        self, rows: int | slice | Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]
-    ) -> "Detections":
-        """Some of the objects: by index, slice, array of indices, or bool array."""
+    def __getitem__(self, rows: Rows) -> "Detections":
+        """Some of the objects: by index, slice, array of indices, or bool array.
+
+        Raises:
+            IndexError: an index out of range, or a bool array of another length.
+        """
         index = np.atleast_1d(np.arange(len(self))[rows])
+        if index.ndim > 1:
+            raise IndexError(f"rows of shape {index.shape}: expected an index, a slice, or one dimension")
         return replace(
             self,
             boxes=self.boxes[index],

@@ -1,7 +1,7 @@
 """Detections of one image in the forms that other programs need."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from yolact_pl.images.any_image import AnyImage, to_pixels
 from yolact_pl.inference.drawing.draw import draw_detections
-from yolact_pl.results.detections import Detections
+from yolact_pl.results.detections import Detections, Rows
 from yolact_pl.results.encoding import encode_detections
 from yolact_pl.results.polygons import patch_polygons
 
@@ -73,6 +73,14 @@ class ImageDetections:
     def __len__(self) -> int:
         return len(self.detections)
 
+    def __getitem__(self, rows: Rows) -> "ImageDetections":
+        """Some of the objects: by index, slice, array of indices, or bool array.
+
+        Raises:
+            IndexError: an index out of range, or a bool array of another length.
+        """
+        return replace(self, detections=self.detections[rows])
+
     def __repr__(self) -> str:
         height, width = self.size
         names = self.names
@@ -89,8 +97,10 @@ class ImageDetections:
         found = encode_detections(image_id, self.detections, self.category_ids)
         return [row | {"bbox": box} for row, box in zip(found.mask_rows(), found.boxes, strict=True)]
 
-    def to_polygons(self) -> list[list[NDArray[np.int64]]]:
-        """For each object the outlines [n, 2] of its mask's parts, (x, y) in pixels; holes are filled."""
+    def to_polygons(self) -> list[list[list[list[int]]]]:
+        """For each object the outlines of its mask's parts, each a list of points [x, y] in pixels of the
+        image, not closed; holes are filled.
+        """
         return [patch_polygons(self.detections.mask_patch(row)) for row in range(len(self))]
 
     def to_supervision(self) -> Any:
@@ -130,7 +140,7 @@ class ImageDetections:
             labels: whether class and score are written.
 
         Raises:
-            ValueError: the image is of another size.
+            ValueError: the image is of another size, or an option out of its range.
         """
         return draw_detections(
             to_pixels(image),

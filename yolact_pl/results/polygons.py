@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from yolact_pl.results.masks import Patch
 
 
-def patch_polygons(patch: Patch) -> list[NDArray[np.int64]]:
+def patch_polygons(patch: Patch) -> list[list[list[int]]]:
     """The outlines of one mask.
 
     Returns:
-        One [n, 2] array of (x, y) in pixels of the image for each connected part (pixels that touch at a
-        corner are connected), not closed. Holes are filled, as polygons in COCO's format cannot have them;
+        For each connected part (pixels that touch at a corner are connected) its points [x, y] in pixels of
+        the image, not closed. Holes are filled, as polygons in COCO's format cannot have them;
         pycocotools makes exactly the filled mask of them again.
     """
     if patch.pixels.size == 0:
@@ -21,7 +21,8 @@ def patch_polygons(patch: Patch) -> list[NDArray[np.int64]]:
     double = patch.pixels.view(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
     contours, _ = cv2.findContours(double, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     offset = np.array([patch.x, patch.y])
-    return [_corners((contour[:, 0].astype(np.int64) + 1) // 2) + offset for contour in contours]
+    outlines = [_corners((contour[:, 0].astype(np.int64) + 1) // 2) + offset for contour in contours]
+    return [outline.tolist() for outline in outlines]
 
 
 def _corners(points: NDArray[np.int64]) -> NDArray[np.int64]:

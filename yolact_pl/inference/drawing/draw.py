@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from numbers import Real
+from typing import TYPE_CHECKING, Literal, get_args
 
 import cv2
 import numpy as np
@@ -57,8 +58,12 @@ def draw_detections(
         labels: whether class and score are written.
 
     Raises:
-        ValueError: the masks are not of the image's size.
+        ValueError: the masks are not of the image's size, or an option is out of its range.
     """
+    if color_by not in get_args(ColorBy):
+        raise ValueError(f"color_by={color_by!r}: expected class or instance")
+    if not (isinstance(alpha, Real) and 0 <= alpha <= 1):
+        raise ValueError(f"alpha={alpha!r}: expected a number from 0 to 1")
     suffixes = [f"{score:.2f}" for score in detections.scores.tolist()]
     objects = _objects(image, detections, class_names, suffixes, color_by)
     return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
