@@ -53,11 +53,12 @@ def _losses_of_image(
     """[P] losses of an image's masks; arguments as in `MaskSamples`."""
     with torch.no_grad():
         truth = masks[objects].to(prototypes)
-        inside = crop_masks(torch.ones_like(truth), boxes).flatten(1)
+        outside = crop_masks(torch.ones_like(truth, dtype=torch.bool), boxes).logical_not_().flatten(1)
         truth = truth.flatten(1)
-        cropped = truth * inside
+        cropped = truth.masked_fill(outside, 0)
         missed = truth.sum(1) - cropped.sum(1)
-        outside = (1 - inside).mul_(OUTSIDE)
-    logits = torch.addmm(outside, coefficients, prototypes.flatten(1))  # [P, h w]
+        shift = outside.to(truth).mul_(OUTSIDE)
+    logits = torch.addmm(shift, coefficients, prototypes.flatten(1))  # [P, h w]
     # softplus(x) - x t is the cross-entropy of sigmoid(x).
-    return LOG_LIMIT * missed + F.softplus(logits).sum(1) - torch.linalg.vecdot(logits, cropped)
+    # The softplus comes last: backward computes again what stands before it, and then has all it needs.
+    return LOG_LIMIT * missed - torch.linalg.vecdot(logits, cropped) + F.softplus(logits).sum(1)
