@@ -7,7 +7,7 @@ from torch import nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
 from yolact_pl.models.conv_relu import ConvRelu
-from yolact_pl.models.fast.packed_conv import PackedConv2d, PackedDeformConv2d
+from yolact_pl.models.fast.packed_conv import PackedConv2d, PackedDeformConv2d, PackedWeights
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -16,7 +16,7 @@ from yolact_pl.models.fast.packed_conv import PackedConv2d, PackedDeformConv2d
 def test_sum_and_relu_for_any_size_of_the_input(dtype: torch.dtype, relu: bool) -> None:
     torch.manual_seed(0)
     conv = (ConvRelu if relu else nn.Conv2d)(3, 24, 3, padding=1).to(dtype)
-    packed = PackedConv2d(conv)
+    packed = PackedConv2d(conv, PackedWeights())
     tolerance = 0.02 if dtype == torch.bfloat16 else 1e-5
     for side in (5, 40, 6, 1):
         x, add = torch.randn(2, 3, side, 6).to(dtype), torch.randn(2, 24, side, 6).to(dtype)
@@ -30,12 +30,19 @@ def test_sum_and_relu_for_any_size_of_the_input(dtype: torch.dtype, relu: bool) 
 
 
 @torch.inference_mode()
-def test_weights_are_kept_once() -> None:
-    packed = PackedConv2d(nn.Conv2d(3, 4, 3))
-    packed(torch.randn(1, 3, 8, 8))
-    kept = packed._packed
-    packed(torch.randn(2, 3, 20, 9))
-    assert packed._packed is kept
+def test_memory_is_bounded_and_the_last_shapes_are_kept() -> None:
+    weights = PackedWeights()
+    first, second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+    chain = nn.Sequential(PackedConv2d(first, weights), PackedConv2d(second, weights))
+    for side in range(8, 16):
+        chain(torch.randn(1, 3, side, 8))
+        assert weights.size <= 2 * (first.weight.nbytes + second.weight.nbytes)
+    kept = [weights.packed(first, torch.Size((1, 3, side, 8))) for side in (15, 14)]
+    for side in (14, 15):
+        chain(torch.randn(1, 3, side, 8))
+    assert all(
+        weights.packed(first, torch.Size((1, 3, s, 8))) is w for s, w in zip((15, 14), kept, strict=True)
+    )
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -45,7 +52,7 @@ def test_deformable_convolution_with_sum_and_relu(relu: bool) -> None:
     conv = ModulatedDeformConv2d(3, 4, 3, padding=1)
     nn.init.normal_(conv.conv_offset_mask.weight, std=0.1)
     x, add = torch.randn(1, 3, 6, 7), torch.randn(1, 4, 6, 7)
-    packed = PackedDeformConv2d(conv, relu=relu)
+    packed = PackedDeformConv2d(conv, PackedWeights(), relu=relu)
     for found, expected in ((packed(x), conv(x)), (packed(x, add=add), conv(x) + add)):
         torch.testing.assert_close(found, expected.relu() if relu else expected)
 
@@ -53,6 +60,6 @@ def test_deformable_convolution_with_sum_and_relu(relu: bool) -> None:
 def test_has_gradients() -> None:
     conv = nn.Conv2d(3, 4, 3, padding=1)
     x, add = torch.randn(1, 3, 6, 7, requires_grad=True), torch.randn(1, 4, 6, 7, requires_grad=True)
-    found = torch.autograd.grad(PackedConv2d(conv, relu=True)(x, add=add).sum(), (x, add))
+    found = torch.autograd.grad(PackedConv2d(conv, PackedWeights(), relu=True)(x, add=add).sum(), (x, add))
     expected = torch.autograd.grad((conv(x) + add).relu().sum(), (x, add))
     torch.testing.assert_close(found, expected)

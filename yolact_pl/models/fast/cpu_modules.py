@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from yolact_pl.models.fast.packed_conv import can_pack, is_packable, packed
+from yolact_pl.models.fast.packed_conv import PackedWeights, can_pack, is_packable, packed
 from yolact_pl.models.fast.upsampled_conv import UpsampledConvRelu
 from yolact_pl.models.resnet import BasicBlock, Bottleneck
 from yolact_pl.models.yolact import Yolact
@@ -11,15 +11,16 @@ from yolact_pl.models.yolact import Yolact
 class PackedBlock(nn.Module):
     """A residual block of packed convolutions, with its ReLUs and its shortcut inside of them."""
 
-    def __init__(self, block: BasicBlock | Bottleneck) -> None:
+    def __init__(self, block: BasicBlock | Bottleneck, weights: PackedWeights) -> None:
         """Args:
         block: whose batch norm is fused into its convolutions.
+        weights: of the network.
         """
         super().__init__()
         convs = [block.conv1, block.conv2, *([block.conv3] if isinstance(block, Bottleneck) else [])]
-        self.first = nn.ModuleList(packed(conv, relu=True) for conv in convs[:-1])
-        self.last = packed(convs[-1], relu=True)
-        self.downsample = None if block.downsample is None else packed(block.downsample[0])
+        self.first = nn.ModuleList(packed(conv, weights, relu=True) for conv in convs[:-1])
+        self.last = packed(convs[-1], weights, relu=True)
+        self.downsample = None if block.downsample is None else packed(block.downsample[0], weights)
 
     def forward(self, x: Tensor) -> Tensor:
         """As of the block; without a projection the result takes the memory of `x`."""
@@ -40,16 +41,17 @@ def replace_modules(network: Yolact) -> None:
         "protonet", nn.Sequential(*protonet.coarse, UpsampledConvRelu(protonet.fine), protonet.prototypes)
     )
     if can_pack(protonet.fine.weight.dtype):
+        weights = PackedWeights()
         for part in (network.backbone, network.fpn, network.protonet, network.head):
-            _pack_convolutions(part)
+            _pack_convolutions(part, weights)
 
 
-def _pack_convolutions(module: nn.Module) -> None:
+def _pack_convolutions(module: nn.Module, weights: PackedWeights) -> None:
     for name, child in module.named_children():
         # The features of a ResNet outlive the next stage: its first block has a projection, and leaves them.
         if isinstance(child, BasicBlock | Bottleneck):
-            setattr(module, name, PackedBlock(child))
+            setattr(module, name, PackedBlock(child, weights))
         elif is_packable(child):
-            setattr(module, name, packed(child))
+            setattr(module, name, packed(child, weights))
         else:
-            _pack_convolutions(child)
+            _pack_convolutions(child, weights)

@@ -1,6 +1,8 @@
 """Convolutions whose weights are kept in the layout of the CPU's convolution library."""
 
 import functools
+import threading
+from collections import OrderedDict
 
 import torch
 import torch.nn.functional as F
@@ -11,26 +13,56 @@ from ops.dcnv2.deform_conv import gather_and_multiply, split_offsets, taps_as_ch
 from yolact_pl.models.conv_relu import ConvRelu
 
 
-class PackedConv2d(nn.Module):
-    """A convolution for prediction on the CPU that reorders its weights once instead of at every call.
+class PackedWeights:
+    """Packed weights of a network by the shape of the input, which the best layout depends on.
 
-    What is added to its result and a ReLU of the sum are computed before the result is written to memory.
-
-    The best layout depends on the shape of the input. The weights are kept as the first input wants them;
-    where a later one wants them otherwise, the library reorders them for that call, as it does for an
-    ordinary convolution. Calls with gradients and in torch.compile get the ordinary convolution. Threads may
-    share it. The weights must not change after the first call.
+    Those used last are kept, within twice the memory of the weights themselves: a network with inputs of one
+    size needs a little more than once that memory, since pyramid levels share the head. Threads may share it.
     """
 
-    def __init__(self, conv: nn.Conv2d, *, relu: bool = False) -> None:
+    def __init__(self) -> None:
+        self.limit, self.size = 0, 0
+        self._kept: OrderedDict[tuple[nn.Conv2d, torch.Size], Tensor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def allow(self, conv: nn.Conv2d) -> None:
+        """Grow the limit, in bytes, by the share of a convolution."""
+        self.limit += 2 * conv.weight.nbytes
+
+    def packed(self, conv: nn.Conv2d, shape: torch.Size) -> Tensor:
+        """The weights of a convolution for inputs of a shape."""
+        key = conv, shape
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            weight = self._kept[key] = _pack(conv, shape)
+            self.size += conv.weight.nbytes
+            while self.size > self.limit:
+                (oldest, _), _ = self._kept.popitem(last=False)
+                self.size -= oldest.weight.nbytes
+            return weight
+
+
+class PackedConv2d(nn.Module):
+    """A convolution for prediction on the CPU that reorders its weights once per input shape, not per call.
+
+    What is added to its result and a ReLU of the sum are computed before the result is written to memory.
+    Calls with gradients and in torch.compile get the ordinary convolution. The weights must not change after
+    the first call.
+    """
+
+    def __init__(self, conv: nn.Conv2d, weights: PackedWeights, *, relu: bool = False) -> None:
         """Args:
         conv: whose weights and settings are used; its padding is given in pixels and filled with zeros.
+        weights: of the network.
         relu: take the ReLU of the result; always that of `ConvRelu`.
         """
         super().__init__()
         self.conv = conv
         self.relu = relu or isinstance(conv, ConvRelu)
-        self._packed: Tensor | None = None
+        self.weights = weights
+        weights.allow(conv)
 
     def forward(self, x: Tensor, *, add: Tensor | None = None) -> Tensor:
         """[B, I, H, W] to [B, O, h, w], channels last.
@@ -44,16 +76,14 @@ class PackedConv2d(nn.Module):
             if add is not None:
                 y = y + add
             return F.relu(y) if self.relu else y
-        weight = self._packed
-        if weight is None:  # two threads may both come here: they pack the same
-            weight = self._packed = _pack(self.conv, x.shape)
+        weight = self.weights.packed(self.conv, x.shape)
         return _convolve(x, weight, self.conv, add=add, relu=self.relu)
 
 
 class PackedDeformConv2d(nn.Module):
     """A deformable convolution by gathered samples, both of whose products are packed."""
 
-    def __init__(self, conv: ModulatedDeformConv2d, *, relu: bool) -> None:
+    def __init__(self, conv: ModulatedDeformConv2d, weights: PackedWeights, *, relu: bool) -> None:
         super().__init__()
         self.kernel, self.stride, self.padding = conv.weight.shape[-1], conv.stride, conv.padding
         self.relu = relu
@@ -61,8 +91,8 @@ class PackedDeformConv2d(nn.Module):
         product = nn.Conv2d(weight.shape[1], weight.shape[0], 1, device="meta")
         product.weight = nn.Parameter(weight, requires_grad=False)
         product.bias = conv.bias
-        self.product = PackedConv2d(product)
-        self.conv_offset_mask = PackedConv2d(conv.conv_offset_mask)
+        self.product = PackedConv2d(product, weights)
+        self.conv_offset_mask = PackedConv2d(conv.conv_offset_mask, weights)
 
     def forward(self, x: Tensor, *, add: Tensor | None = None) -> Tensor:
         """[B, I, H, W] to [B, O, h, w], channels last; with `add`, added to the result before the ReLU."""
@@ -75,12 +105,14 @@ class PackedDeformConv2d(nn.Module):
         return F.relu(y, inplace=True) if self.relu else y
 
 
-def packed(conv: nn.Module, *, relu: bool = False) -> PackedConv2d | PackedDeformConv2d:
+def packed(
+    conv: nn.Module, weights: PackedWeights, *, relu: bool = False
+) -> PackedConv2d | PackedDeformConv2d:
     """The packed form of a convolution, see `is_packable`."""
     if isinstance(conv, ModulatedDeformConv2d):
-        return PackedDeformConv2d(conv, relu=relu)
+        return PackedDeformConv2d(conv, weights, relu=relu)
     assert isinstance(conv, nn.Conv2d)
-    return PackedConv2d(conv, relu=relu)
+    return PackedConv2d(conv, weights, relu=relu)
 
 
 def is_packable(module: nn.Module) -> bool:
@@ -96,8 +128,8 @@ def can_pack(dtype: torch.dtype) -> bool:
     conv = nn.Conv2d(1, 1, 1, dtype=dtype)
     try:
         with torch.inference_mode():
-            y = PackedConv2d(conv)(torch.zeros(1, 1, 1, 1, dtype=dtype))
-            PackedConv2d(conv, relu=True)(y.clone(), add=y)
+            y = PackedConv2d(conv, PackedWeights())(torch.zeros(1, 1, 1, 1, dtype=dtype))
+            PackedConv2d(conv, PackedWeights(), relu=True)(y.clone(), add=y)
     except (AttributeError, NotImplementedError, RuntimeError):
         return False
     return True
