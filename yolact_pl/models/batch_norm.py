@@ -24,8 +24,7 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     """`norm(conv(x))` of a convolution without bias.
 
     With running statistics batch norm is one factor and one summand per channel. They are folded into the
-    weights, which are few, so that neither the activations nor their gradient take another pass: 20 % of a
-    training step on the CPU.
+    weights, which are few, so that neither the activations nor their gradient take another pass.
     """
     if type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d or norm.training:
         return norm(conv(x))
