@@ -40,7 +40,7 @@ def test_hparams_tab_compares_runs_by_their_final_metrics(run_task: Run, tmp_pat
         values = {name: value.number_value or value.string_value for name, value in start.hparams.items()}
         assert values["schedule.lr"] == rate
         assert values["model.network.num_prototypes"] == 8  # only because the command line names it
-        assert values["backbone"] == "r18"
+        assert values["backbone"] == "r10"
         assert values["experiment"] == "quickstart"
         assert values["total_batch"] == 2
         assert (values["callbacks"], values["callbacks.ema.decay"]) == ("ema", 0.5)
