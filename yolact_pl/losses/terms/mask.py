@@ -36,29 +36,38 @@ class MaskLoss(nn.Module):
     def forward(self, inputs: TermInputs) -> Tensor:
         """See `Term`. Memory holds the masks of one image at a time: backward computes them again."""
         samples = mask_samples(inputs, self.max_masks)
-        parts = (
-            part.split(samples.counts) for part in (samples.coefficients, samples.objects, samples.boxes)
-        )
+        objects, truth = samples.objects, samples.masks.flatten(1)
+        outside = ~crop_masks(torch.ones_like(samples.masks, dtype=torch.bool), samples.boxes).flatten(1)
+        cropped = truth.masked_fill(outside, 0)
+        missed = LOG_LIMIT * (
+            truth.sum(1) - cropped.sum(1)
+        )  # outside of the crop the prediction is exactly 0
+        parts = samples.coefficients.split(samples.counts), objects.split(samples.counts)
         losses = [
-            checkpoint(_losses_of_image, *own, samples.masks, use_reentrant=False, preserve_rng_state=False)
+            checkpoint(
+                _losses_of_image, *own, cropped, outside, use_reentrant=False, preserve_rng_state=False
+            )
             for own in zip(samples.prototypes, *parts, strict=True)
         ]
-        weights = samples.weights / box_area(samples.boxes)
-        return self.weight * (torch.cat(losses) * weights).sum() / inputs.num_positives
+        weights = samples.weights / box_area(samples.boxes)[objects]
+        return self.weight * ((torch.cat(losses) + missed[objects]) * weights).sum() / inputs.num_positives
 
 
 def _losses_of_image(
-    prototypes: Tensor, coefficients: Tensor, objects: Tensor, boxes: Tensor, masks: Tensor
+    prototypes: Tensor, coefficients: Tensor, objects: Tensor, cropped: Tensor, outside: Tensor
 ) -> Tensor:
-    """[P] losses of an image's masks; arguments as in `MaskSamples`."""
-    with torch.no_grad():
-        truth = masks[objects].to(prototypes)
-        outside = crop_masks(torch.ones_like(truth, dtype=torch.bool), boxes).logical_not_().flatten(1)
-        truth = truth.flatten(1)
-        cropped = truth.masked_fill(outside, 0)
-        missed = truth.sum(1) - cropped.sum(1)
-        shift = outside.to(truth).mul_(OUTSIDE)
+    """[P] losses within the crops of an image's masks.
+
+    Args:
+        prototypes: [K, h, w].
+        coefficients: [P, K].
+        objects: [P] int64, rows of the next two.
+        cropped: [N, h w] masks, zero outside of the crop.
+        outside: [N, h w] bool, outside of the crop.
+    """
+    shift = outside[objects].to(prototypes).mul_(OUTSIDE)
     logits = torch.addmm(shift, coefficients, prototypes.flatten(1))  # [P, h w]
-    # softplus(x) - x t is the cross-entropy of sigmoid(x).
-    # The softplus comes last: backward computes again what stands before it, and then has all it needs.
-    return LOG_LIMIT * missed - torch.linalg.vecdot(logits, cropped) + F.softplus(logits).sum(1)
+    # softplus(x) - x t is the cross-entropy of sigmoid(x). The softplus comes last: backward computes again
+    # what stands before it, and then has all it needs.
+    linear = torch.linalg.vecdot(logits, cropped[objects].to(logits))
+    return F.softplus(logits).sum(1) - linear

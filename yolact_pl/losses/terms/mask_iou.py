@@ -32,7 +32,7 @@ class MaskIouLoss(nn.Module):
         samples = mask_samples(inputs, self.max_masks)
         pairs = zip(samples.prototypes, samples.coefficients.split(samples.counts), strict=True)
         soft = torch.cat([assemble_masks(*pair) for pair in pairs]).sigmoid()
-        soft = crop_masks(soft, samples.boxes.to(soft.dtype))
+        soft = crop_masks(soft, samples.boxes[samples.objects].to(soft.dtype))
         with torch.no_grad():
             binary, truth = soft > 0.5, samples.masks[samples.objects] > 0.5
             union = (binary | truth).flatten(1).sum(1)

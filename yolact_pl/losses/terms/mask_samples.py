@@ -24,7 +24,7 @@ class MaskSamples(NamedTuple):
     masks: Tensor
     """[N, h, w] bool or float in 0..1, of all objects."""
     boxes: Tensor
-    """[P, 4] xyxy of the object, in prototype pixels."""
+    """[N, 4] xyxy of all objects, in prototype pixels."""
     weights: Tensor
     """[P]: the weight of the assignment, times the number of slots that each one stands for."""
     counts: list[int]
@@ -45,7 +45,7 @@ def mask_samples(inputs: TermInputs, max_masks: int) -> MaskSamples:
         coefficients=at_least_float32(coefficients),
         objects=objects,
         masks=_prototype_masks(targets.masks, (h, w)),
-        boxes=scale_boxes(targets.boxes[objects], x=w / width, y=h / height),
+        boxes=scale_boxes(targets.boxes, x=w / width, y=h / height),
         weights=assignment.weights[kept] * to_device(shares, targets.boxes.device),
         counts=counts,
     )
