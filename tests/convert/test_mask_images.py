@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def voc(tmp_path: Path) -> Path:
         indexed(root / folder / "2007_2.png", np.zeros(SIZE))
     lists = root / "ImageSets" / "Segmentation"
     lists.mkdir(parents=True)
-    (lists / "train.txt").write_text("2007_1\n")
+    (lists / "train.txt").write_text("2007_1\n2007_1\n")
     (lists / "val.txt").write_text("2007_2 \n\n")
     return root
 
@@ -52,6 +53,7 @@ def test_voc(voc: Path, back: Callable, above: int) -> None:
     ring[5, 5:15] = False
     assert_same_masks(masks_of(found["train"]), {"2007_1.jpg": [("person", ring), ("cat", PARTS)]})
     assert_same_masks(masks_of(found["val"]), {"2007_2.jpg": []})
+    assert [error.kind for error in to_coco(read_voc(voc)).left_out] == ["image labeled twice"]
 
 
 def test_voc_without_lists_takes_all_with_a_mask(voc: Path, back: Callable) -> None:
@@ -67,22 +69,22 @@ def test_voc_without_lists_takes_all_with_a_mask(voc: Path, back: Callable) -> N
 
 def test_voc_mistakes(voc: Path) -> None:
     with pytest.raises(DataError, match=r"2007_1\.png, object 1 has the class 15, but there are 2 names"):
-        to_coco(read_voc(voc, classes=["a", "b"]))
+        to_coco(read_voc(voc, classes=["a", "b"]), strict=True)
     indexed(voc / "SegmentationClass" / "2007_1.png", np.zeros(SIZE))
     with pytest.raises(DataError, match=r"2007_1\.png, object 1 has no class"):
-        to_coco(read_voc(voc))
+        to_coco(read_voc(voc), strict=True)
     indexed(voc / "SegmentationClass" / "2007_1.png", np.zeros((40, 50)))
     with pytest.raises(DataError, match=r"2007_1\.png is 40 x 50 .* but its image is 40 x 60"):
-        to_coco(read_voc(voc))
+        to_coco(read_voc(voc), strict=True)
     write_picture(voc / "SegmentationObject" / "2007_1.png")
     with pytest.raises(DataError, match=r"2007_1\.png has pixels of RGB, not numbers"):
-        to_coco(read_voc(voc))
+        to_coco(read_voc(voc), strict=True)
     (voc / "SegmentationObject" / "2007_1.png").unlink()
     with pytest.raises(DataError, match=r"SegmentationObject/2007_1\.png does not exist"):
-        to_coco(read_voc(voc))
+        to_coco(read_voc(voc), strict=True)
     (voc / "JPEGImages" / "2007_1.jpg").unlink()
     with pytest.raises(DataError, match="JPEGImages has no image 2007_1, which train names"):
-        read_voc(voc)
+        to_coco(read_voc(voc), strict=True)
     with pytest.raises(DataError, match="has no folder SegmentationObject or several"):
         read_voc(voc / "JPEGImages")
 
@@ -127,19 +129,19 @@ def test_sbd(sbd: Path, back: Callable, above: int) -> None:
 def test_sbd_mistakes(sbd: Path) -> None:
     write_mat(sbd / "inst" / "one.mat", numbered(RING, PARTS), [15])
     with pytest.raises(DataError, match=r"one\.mat, object 2 has no class among the 20"):
-        to_coco(read_sbd(sbd))
+        to_coco(read_sbd(sbd), strict=True)
     write_mat(sbd / "inst" / "one.mat", np.zeros((10, 10)), [15])
     with pytest.raises(DataError, match=r"one\.mat is 10 x 10 but its image is 40 x 60"):
-        to_coco(read_sbd(sbd))
+        to_coco(read_sbd(sbd), strict=True)
     (sbd / "inst" / "one.mat").write_bytes(b"MATLAB 5.0, or nearly so")
     with pytest.raises(DataError, match=r"one\.mat is not an instance file of SBD"):
-        to_coco(read_sbd(sbd))
+        to_coco(read_sbd(sbd), strict=True)
     (sbd / "inst" / "one.mat").unlink()
     with pytest.raises(DataError, match=r"one\.mat does not exist"):
-        to_coco(read_sbd(sbd))
+        to_coco(read_sbd(sbd), strict=True)
     (sbd / "img" / "one.jpg").unlink()
     with pytest.raises(DataError, match=r"img has no image one, which train\.txt names"):
-        read_sbd(sbd)
+        to_coco(read_sbd(sbd), strict=True)
     with pytest.raises(DataError, match="has no folder inst"):
         read_sbd(sbd / "img")
 
@@ -147,7 +149,7 @@ def test_sbd_mistakes(sbd: Path) -> None:
 def test_sbd_without_scipy(sbd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "scipy.io", None)
     with pytest.raises(DataError, match=r"scipy is not installed.*pip install scipy"):
-        to_coco(read_sbd(sbd))
+        to_coco(read_sbd(sbd), strict=True)
 
 
 def binary(path: Path, mask: np.ndarray, mode: str = "L") -> None:
@@ -215,20 +217,58 @@ def test_mask_folder_mistakes(tmp_path: Path) -> None:
         read_masks(tmp_path)
     binary(tmp_path / "masks" / "b.png", RING)
     with pytest.raises(DataError, match=r"masks/b\.png belongs to no image"):
-        read_masks(tmp_path)
+        to_coco(read_masks(tmp_path), strict=True)
     (tmp_path / "masks" / "b.png").rename(tmp_path / "masks" / "a.png")
     data = (tmp_path / "masks" / "a.png").read_bytes()
     (tmp_path / "masks" / "a.png").write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match=r"masks/a\.png is damaged"):
-        to_coco(read_masks(tmp_path))
+        to_coco(read_masks(tmp_path), strict=True)
     (tmp_path / "masks" / "a.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"masks/a\.png is not a picture that can be read"):
-        to_coco(read_masks(tmp_path))
+        to_coco(read_masks(tmp_path), strict=True)
     write_picture(tmp_path / "images" / "a.png")
     with pytest.raises(DataError, match="have the same name"):
-        read_masks(tmp_path)
+        to_coco(read_masks(tmp_path), strict=True)
     binary(tmp_path / "masks" / "a" / "1.png", np.zeros(SIZE, bool))
     (tmp_path / "masks" / "a.png").unlink()
     (tmp_path / "images" / "a.png").unlink()
     with pytest.raises(DataError, match="no object was found in any of the images"):
         to_coco(read_masks(tmp_path))
+
+
+SMALL = disc(SIZE, 52, 32, 4)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".avif", ".jp2", ".tif"])
+def test_lossy_masks_are_no_labels_but_show_the_shape_of_one_object(
+    tmp_path: Path, back: Callable, suffix: str
+) -> None:
+    write_picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "masks").mkdir()
+    options: dict[str, Any] = {"quality": 70} | ({"compression": "jpeg"} if suffix == ".tif" else {})
+    labels = Image.fromarray((60 * RING + 120 * SMALL).astype(np.uint8))
+    labels.save(tmp_path / "masks" / f"a{suffix}", **options)
+    with pytest.raises(DataError, match=rf"a\{suffix} (is a .* file, whose compression|has pixels of RGB)"):
+        to_coco(read_masks(tmp_path))
+    (tmp_path / "masks" / f"a{suffix}").unlink()
+    (tmp_path / "masks" / "a").mkdir()
+    Image.fromarray(200 * RING.astype(np.uint8)).save(tmp_path / "masks" / "a" / f"1{suffix}", **options)
+    (found,) = back(read_masks(tmp_path)).values()
+    ((_, mask),) = masks_of(found)["a.jpg"]
+    assert (mask != RING).sum() < 0.1 * RING.sum()
+
+
+@pytest.mark.parametrize("ground", [0, 255])
+@pytest.mark.parametrize("shape", [0, 90, 255])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_mask_in_the_alpha_channel(
+    tmp_path: Path, back: Callable, ground: int, shape: int, mode: str
+) -> None:
+    """Whatever the color of object and ground: what is visible is the object."""
+    write_picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "masks" / "a").mkdir(parents=True)
+    gray = Image.fromarray(np.where(RING, shape, ground).astype(np.uint8))
+    alpha = Image.fromarray(255 * RING.astype(np.uint8))
+    Image.merge(mode, [*[gray] * (len(mode) - 1), alpha]).save(tmp_path / "masks" / "a" / "1.png")
+    (found,) = back(read_masks(tmp_path)).values()
+    assert_same_masks(masks_of(found), {"a.jpg": [("object", RING)]})

@@ -70,13 +70,31 @@ def test_the_command_that_is_told_trains(
     assert list((tmp_path / "run" / "checkpoints").glob("*.ckpt"))
 
 
-def test_objects_without_a_pixel_are_told(
+def test_entries_that_cannot_be_used_are_counted_and_listed(
     yolo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (yolo / "labels" / "train" / "0.txt").write_text("0 .1 .1 .1 .1 .1 .1\n")
-    run(tmp_path / "out", "task=convert_data", "from=yolo", source(yolo))
-    assert "1 objects without a pixel are left out, the first is" in caplog.text
-    assert "0.txt, line 1" in caplog.text
+    labels = yolo / "labels" / "train"
+    (labels / "0.txt").write_text("0 .1 .1 .1 .1 .1 .1\n0 .5 .5 .1 .1\n" + (labels / "0.txt").read_text())
+    (labels / "1.txt").write_text("1 .5 .5 .1 .1")
+    (yolo / "images" / "train" / "2.png").write_bytes(b"broken")
+    (yolo / "images" / "train" / "._3.png").write_bytes(b"of an archive")
+    command = ("task=convert_data", "from=yolo", source(yolo))
+    run(tmp_path / "out", *command)
+    assert "4 entries are left out, all are listed in" in caplog.text
+    assert "2 x box instead of a polygon, the first: " in caplog.text
+    listed = (tmp_path / "out" / "left_out.txt").read_text().splitlines()
+    assert len(listed) == 4
+    assert "0.txt, line 1 covers no pixel of its image." in listed[0]
+    content = json.loads((tmp_path / "out" / "instances_train.json").read_text())
+    assert (len(content["images"]), len(content["annotations"])) == (7, 6)
+    with pytest.raises(ValueError, match="line 1 covers no pixel"):
+        run(tmp_path / "strict", *command, "strict=true")
+    for path in (labels / "0.txt", labels / "1.txt", labels / "2.txt", yolo / "images" / "train" / "2.png"):
+        path.unlink()
+    (tmp_path / "out" / "instances_test.json").touch()
+    run(tmp_path / "out", *command)
+    assert not (tmp_path / "out" / "left_out.txt").exists()
+    assert "instances_test.json is not part of this conversion" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -88,7 +106,8 @@ def test_objects_without_a_pixel_are_told(
         (["task.images=nowhere"], r"task\.images=nowhere: expected the folder of the images"),
         (["task.classes=cat"], r"task\.classes=cat: expected a list of names"),
         (["task.classes=[cat,cat]"], "expected each name once"),
-        (["task.classes=[cat]"], r"1\.txt, line 1: the class is 1, but there are 1 names"),
+        (["strict=yes"], "strict=yes: expected true or false"),
+        (["task.classes=[cat]", "strict=true"], r"1\.txt, line 1: the class is 1, but there are 1 names"),
         (["from=voc"], "has no folder SegmentationObject"),
         (["from=sbd"], "has no folder inst"),
         (["from=labelme"], "has no json files"),

@@ -1,1 +1,1 @@
-"""Annotations of other formats to COCO json: one reader a format, one writer."""
+"""Annotations in other formats to COCO json: one reader per format, one writer."""

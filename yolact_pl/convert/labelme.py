@@ -1,24 +1,22 @@
-"""labelme: a json file an image, with polygons, rectangles, circles and masks."""
+"""labelme: one json file per image, with polygons, rectangles, circles and masks."""
 
 import base64
-import binascii
+import functools
 import io
-import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from yolact_pl.convert.json_files import entry, number, read_object
-from yolact_pl.convert.labeled import LabeledImage, LabeledObject, LabeledSet, Split
+from yolact_pl.convert.files import find_files, locate
+from yolact_pl.convert.json_files import MALFORMED, class_name, entry, number, read_object
+from yolact_pl.convert.labeled import EntryError, LabeledImage, LabeledObject, LabeledSet, Split, attempt
 from yolact_pl.convert.outlines import ellipse, rectangle
 from yolact_pl.convert.pictures import picture_size
 from yolact_pl.data.annotations.annotations import DataError
-
-logger = logging.getLogger(__name__)
 
 WITHOUT_AREA = ("line", "linestrip", "point", "points")
 
@@ -26,7 +24,7 @@ WITHOUT_AREA = ("line", "linestrip", "point", "points")
 def read_labelme(source: Path, *, images: Path | None = None, classes: list[str] | None = None) -> LabeledSet:
     """All json files of a folder and its folders.
 
-    Shapes of one label and group are one object. Lines and points have no area and are left out.
+    Shapes with the same label and group are one object. Lines and points have no area and are left out.
 
     Args:
         source: folder.
@@ -34,41 +32,34 @@ def read_labelme(source: Path, *, images: Path | None = None, classes: list[str]
         classes: the labels, in the order of their numbers.
 
     Raises:
-        DataError: no json file, or one that is not as labelme writes them.
+        DataError: no json file.
     """
-    files = sorted(source.rglob("*.json"))
+    files = find_files(source, "**/*.json")
     if not files:
         raise DataError(f"{source} has no json files; give the folder that labelme saves to.")
-    return LabeledSet([Split("", images or source, len(files), _read(files, images))], classes)
+    read = (attempt(functools.partial(_read, file, images)) for file in files)
+    return LabeledSet([Split("", images or source, len(files), read)], classes)
 
 
-def _read(files: list[Path], images: Path | None) -> Iterator[LabeledImage]:
-    left_out: list[str] = []
-    for file in files:
-        content = read_object(file)
-        shapes = entry(content, "shapes", list, str(file))
-        image = _image_file(content, file, images)
-        size = _size(content, image, file)
-        yield LabeledImage(image, size, str(file), _objects(shapes, size, file, left_out))
-    if left_out:
-        logger.warning("%d lines and points are left out, the first is %s", len(left_out), left_out[0])
+def _read(file: Path, images: Path | None) -> LabeledImage:
+    content = read_object(file)
+    shapes = entry(content, "shapes", list, str(file))
+    image = _image_file(content, file, images)
+    size = _size(content, image, file)
+    return LabeledImage(image, size, str(file), _objects(shapes, size, file))
 
 
 def _image_file(content: dict[str, Any], file: Path, images: Path | None) -> Path:
-    """Beside the json file or where it says, also if it was written on Windows."""
-    name = entry(content, "imagePath", str, str(file)).replace("\\", "/")
-    places = [file.parent / name, file.parent / Path(name).name]
-    if images is not None:
-        places = [images / name, images / Path(name).name]
-    for place in places:
-        try:
-            if place.is_file():
-                return Path(place.resolve()) if ".." in place.parts else place
-        except (OSError, ValueError):  # a name that no file system takes
-            break
-    raise DataError(
-        f"{file}: its image {name!r} is not in {places[-1].parent}; put it there or set task.images."
-    )
+    """Beside the json file or where it says."""
+    name = entry(content, "imagePath", str, str(file))
+    folder = images or file.parent
+    image = locate(name, [folder])
+    if image is None or not image.is_file():
+        raise EntryError(
+            "image that does not exist",
+            f"{file}: its image {name!r} is not in {folder}; put it there or set task.images.",
+        )
+    return image
 
 
 def _size(content: dict[str, Any], image: Path, file: Path) -> tuple[int, int]:
@@ -78,9 +69,10 @@ def _size(content: dict[str, Any], image: Path, file: Path) -> tuple[int, int]:
         return picture_size(image)
     size = picture_size(image, stated)
     if stated != size:
-        raise DataError(
+        raise EntryError(
+            "image of another size",
             f"{file} was made for an image of {stated[0]} x {stated[1]} (height x width), but its image is "
-            f"{size[0]} x {size[1]}; give the image that was labeled."
+            f"{size[0]} x {size[1]}; give the image that was labeled.",
         )
     return size
 
@@ -90,40 +82,44 @@ def _side(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _objects(
-    shapes: list[Any], size: tuple[int, int], file: Path, left_out: list[str]
-) -> list[LabeledObject]:
-    """Shapes of the same label and group are put together."""
+def _objects(shapes: list[Any], size: tuple[int, int], file: Path) -> list[LabeledObject | EntryError]:
+    """Shapes with the same label and group are merged."""
     grouped: dict[Any, list[LabeledObject]] = {}
+    errors = []
     for position, shape in enumerate(shapes, 1):
-        place = f"{file}, shape {position}"
-        if not isinstance(shape, dict):
-            raise DataError(f"{place} must be an object with label and points.")
-        kind = shape.get("shape_type") or "polygon"
-        if kind in WITHOUT_AREA:
-            left_out.append(place)
+        found = attempt(functools.partial(_object, shape, size, f"{file}, shape {position}"))
+        if isinstance(found, EntryError):
+            errors.append(found)
             continue
-        label, group = entry(shape, "label", str, place), shape.get("group_id")
-        found = _object(label, kind, shape, size, place)
-        key = position if group is None else (label, str(group))
+        group = shape.get("group_id")
+        key = position if group is None else (found.label, str(group))
         grouped.setdefault(key, []).append(found)
-    return [_merged(parts, size) for parts in grouped.values()]
+    return [*(attempt(functools.partial(_merged, parts)) for parts in grouped.values()), *errors]
 
 
-def _merged(parts: list[LabeledObject], size: tuple[int, int]) -> LabeledObject:
+def _merged(parts: list[LabeledObject]) -> LabeledObject:
     if len(parts) == 1:
         return parts[0]
     if any(part.mask is not None for part in parts) and any(part.polygons for part in parts):
-        raise DataError(f"{parts[0].place} is in a group with masks and polygons; use one kind in a group.")
+        raise EntryError(
+            "group with masks and polygons",
+            f"{parts[0].place} is in a group with masks and polygons; use one kind in a group.",
+        )
     first = parts[0]
     if first.mask is not None:
         mask = np.logical_or.reduce([part.mask for part in parts if part.mask is not None])
-        return LabeledObject(first.class_name, first.place, mask=mask)
+        return LabeledObject(first.label, first.place, mask=mask)
     polygons = [polygon for part in parts for polygon in part.polygons or []]
-    return LabeledObject(first.class_name, first.place, polygons=polygons)
+    return LabeledObject(first.label, first.place, polygons=polygons)
 
 
-def _object(label: str, kind: Any, shape: dict[str, Any], size: tuple[int, int], place: str) -> LabeledObject:
+def _object(shape: Any, size: tuple[int, int], place: str) -> LabeledObject:
+    if not isinstance(shape, dict):
+        raise EntryError(MALFORMED, f"{place} must be an object with label and points.")
+    kind = shape.get("shape_type") or "polygon"
+    if kind in WITHOUT_AREA:
+        raise EntryError("line or point", f"{place} is a {kind}, which has no area.")
+    label = class_name(shape.get("label"), '"label"', place)
     points = _points(shape, place)
     if kind == "mask":
         return LabeledObject(label, place, mask=_mask(shape, points, size, place))
@@ -133,14 +129,18 @@ def _object(label: str, kind: Any, shape: dict[str, Any], size: tuple[int, int],
         "circle": (2, _circle),
     }
     if not isinstance(kind, str) or kind not in makers:
-        raise DataError(
-            f"{place} is a {str(kind)[:30]}; known are {', '.join((*makers, 'mask', *WITHOUT_AREA))}."
+        raise EntryError(
+            "unknown shape",
+            f"{place} is a {str(kind)[:30]}; known are {', '.join((*makers, 'mask', *WITHOUT_AREA))}.",
         )
     wanted, make = makers[kind]
     if wanted is not None and len(points) == 4 and kind == "rectangle":  # newer versions give all corners
         return LabeledObject(label, place, polygons=[points])
     if (wanted is None and len(points) < 3) or (wanted is not None and len(points) != wanted):
-        raise DataError(f"{place} is a {kind} of {len(points)} points; it must have {wanted or '3 or more'}.")
+        raise EntryError(
+            "shape with a wrong number of points",
+            f"{place} is a {kind} of {len(points)} points; it must have {wanted or '3 or more'}.",
+        )
     return LabeledObject(label, place, polygons=[make(points)])
 
 
@@ -156,30 +156,27 @@ def _points(shape: dict[str, Any], place: str) -> np.ndarray:
     rows = []
     for point in entry(shape, "points", list, place):
         if not isinstance(point, list) or len(point) != 2:
-            raise DataError(f'{place}: each of "points" must be [x, y].')
+            raise EntryError(MALFORMED, f'{place}: each of "points" must be [x, y].')
         rows.append([number(value, "points", place) for value in point])
     return np.array(rows, np.float64).reshape(-1, 2)
 
 
 def _mask(shape: dict[str, Any], points: np.ndarray, size: tuple[int, int], place: str) -> np.ndarray:
-    """A small PNG in text form, put where the first point says."""
+    """A base64 PNG whose first point is its upper left corner; what lies outside of the image is cut off."""
+    text = entry(shape, "mask", str, place)
     try:
-        with Image.open(
-            io.BytesIO(base64.b64decode(entry(shape, "mask", str, place), validate=True))
-        ) as image:
+        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
             part = np.array(image.convert("L")) != 0
-    except DataError:
-        raise
-    except (binascii.Error, Exception) as error:  # Pillow's parsers raise anything
-        raise DataError(f"{place} has a damaged mask ({error}).") from None
+    except Exception as error:  # Pillow's parsers raise anything
+        raise EntryError("damaged mask", f"{place} has a damaged mask ({error}).") from None
     if len(points) != 2:
-        raise DataError(f"{place} is a mask of {len(points)} points; it must have 2, its corners.")
-    left, top = points[0].round().astype(int).tolist()
-    height, width = part.shape
-    if left < 0 or top < 0 or left + width > size[1] or top + height > size[0]:
-        raise DataError(
-            f"{place} has a mask of {height} x {width} at ({left}, {top}), which leads out of the image."
+        raise EntryError(
+            "shape with a wrong number of points",
+            f"{place} is a mask of {len(points)} points; it must have 2, its corners.",
         )
+    left, top = points[0].round().clip(-1e9, 1e9).astype(int).tolist()
     mask = np.zeros(size, bool)
-    mask[top : top + height, left : left + width] = part
+    part = part[max(-top, 0) :, max(-left, 0) :]
+    place_of_part = mask[max(top, 0) :, max(left, 0) :][: part.shape[0], : part.shape[1]]
+    place_of_part |= part[: place_of_part.shape[0], : place_of_part.shape[1]]
     return mask

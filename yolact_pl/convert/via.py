@@ -1,19 +1,17 @@
-"""VGG Image Annotator: one json file for all images, with regions and free attributes."""
+"""VGG Image Annotator: one json file for all images, with regions and user-defined attributes."""
 
-import logging
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from yolact_pl.convert.json_files import entry, number, read_object
-from yolact_pl.convert.labeled import LabeledImage, LabeledObject, LabeledSet, Split
+from yolact_pl.convert.files import find_files, locate
+from yolact_pl.convert.json_files import MALFORMED, class_name, entry, number, read_object
+from yolact_pl.convert.labeled import EntryError, LabeledImage, LabeledObject, LabeledSet, Split, attempt
 from yolact_pl.convert.outlines import ellipse, rectangle
 from yolact_pl.convert.pictures import picture_size
 from yolact_pl.data.annotations.annotations import DataError
-
-logger = logging.getLogger(__name__)
 
 WITHOUT_AREA = ("polyline", "line", "point")
 USUAL_ATTRIBUTE = "class"
@@ -37,7 +35,7 @@ def read_via(
         class_attribute: the region attribute that names the class; otherwise `class`, or the only one.
 
     Raises:
-        DataError: it is no such file, or a region has no class.
+        DataError: it is no such file, or several attributes may name the class.
     """
     path = _json_file(source)
     content = read_object(path)
@@ -50,24 +48,27 @@ def read_via(
         if not isinstance(value, dict) or "regions" not in value:
             raise DataError(f'{path}: {key[:60]!r} has no "regions", so it is no file of VIA 1 or 2.')
         files[f"{path}, {key[:60]!r}"] = value
-    regions = [pair for place, value in files.items() for pair in _regions(value, place)]
+    regions = [region for value in files.values() for region in _regions(value)]
     attribute = class_attribute or _class_attribute(path, regions)
     folder = images or path.parent
-    return LabeledSet([Split("", folder, len(files), _read(files, folder, attribute))], classes)
+    read = (
+        attempt(functools.partial(_read, value, place, folder, attribute)) for place, value in files.items()
+    )
+    return LabeledSet([Split("", folder, len(files), read)], classes)
 
 
 def _json_file(source: Path) -> Path:
     if not source.is_dir():
         return source
-    found = sorted(source.glob("*.json"))
+    found = find_files(source, "*.json")
     if len(found) != 1:
         raise DataError(f"{source} has {len(found)} json files; give that of VIA: source=FILE.")
     return found[0]
 
 
-def _class_attribute(path: Path, regions: list[tuple[str, dict[str, Any]]]) -> str | None:
-    """The attribute that names the class; None if regions have no attributes at all."""
-    names = sorted({name for place, region in regions for name in _attributes(region, place)})
+def _class_attribute(path: Path, regions: list[Any]) -> str | None:
+    """The attribute that names the class; None if no region has attributes."""
+    names = sorted({name for region in regions for name in _attributes(region)})
     if not names or USUAL_ATTRIBUTE in names:
         return USUAL_ATTRIBUTE if names else None
     if len(names) > 1:
@@ -78,51 +79,54 @@ def _class_attribute(path: Path, regions: list[tuple[str, dict[str, Any]]]) -> s
     return names[0]
 
 
-def _read(files: dict[str, dict[str, Any]], folder: Path, attribute: str | None) -> Iterator[LabeledImage]:
-    left_out: list[str] = []
-    for place, value in files.items():
-        image = folder / entry(value, "filename", str, place)
-        size = picture_size(image)
-        objects = []
-        for where, region in _regions(value, place):
-            shape = entry(region, "shape_attributes", dict, where)
-            if shape.get("name") in WITHOUT_AREA:
-                left_out.append(where)
-                continue
-            name = ONLY_CLASS if attribute is None else _class_name(region, attribute, where)
-            objects.append(LabeledObject(name, where, polygons=[_outline(shape, where)]))
-        yield LabeledImage(image, size, place, objects)
-    if left_out:
-        logger.warning("%d lines and points are left out, the first is %s", len(left_out), left_out[0])
+def _read(value: dict[str, Any], place: str, folder: Path, attribute: str | None) -> LabeledImage:
+    name = entry(value, "filename", str, place)
+    image = locate(name, [folder])
+    if image is None:
+        raise EntryError(
+            "image that does not exist",
+            f"{place}: its image {folder / name} does not exist; set task.images.",
+        )
+    size = picture_size(image)
+    if not isinstance(value["regions"], list | dict):
+        raise EntryError(MALFORMED, f'{place}: "regions" must be a list.')
+    objects = [
+        attempt(functools.partial(_object, region, attribute, f"{place}, region {position}"))
+        for position, region in enumerate(_regions(value), 1)
+    ]
+    return LabeledImage(image, size, place, objects)
 
 
-def _regions(value: dict[str, Any], place: str) -> list[tuple[str, dict[str, Any]]]:
+def _regions(value: dict[str, Any]) -> list[Any]:
     """A list, or in version 1 a mapping from numbers."""
     regions = value["regions"]
-    regions = list(regions.values()) if isinstance(regions, dict) else regions
-    if not isinstance(regions, list):
-        raise DataError(f'{place}: "regions" must be a list.')
-    pairs = []
-    for position, region in enumerate(regions, 1):
-        if not isinstance(region, dict):
-            raise DataError(f"{place}, region {position} must be an object with shape_attributes.")
-        pairs.append((f"{place}, region {position}", region))
-    return pairs
+    if isinstance(regions, dict):
+        return list(regions.values())
+    return regions if isinstance(regions, list) else []
 
 
-def _attributes(region: dict[str, Any], place: str) -> dict[str, Any]:
-    return entry(region, "region_attributes", dict, place) if "region_attributes" in region else {}
+def _attributes(region: Any) -> dict[str, Any]:
+    attributes = region.get("region_attributes") if isinstance(region, dict) else None
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def _object(region: Any, attribute: str | None, place: str) -> LabeledObject:
+    if not isinstance(region, dict):
+        raise EntryError(MALFORMED, f"{place} must be an object with shape_attributes.")
+    shape = entry(region, "shape_attributes", dict, place)
+    if shape.get("name") in WITHOUT_AREA:
+        raise EntryError("line or point", f"{place} is a {shape['name']}, which has no area.")
+    name = ONLY_CLASS if attribute is None else _class_name(region, attribute, place)
+    return LabeledObject(name, place, polygons=[_outline(shape, place)])
 
 
 def _class_name(region: dict[str, Any], attribute: str, place: str) -> str:
-    """Text, or of checkboxes the only one that is set."""
-    value = _attributes(region, place).get(attribute)
+    """Text, or the only checkbox that is set."""
+    value = _attributes(region).get(attribute)
     if isinstance(value, dict):
         chosen = [name for name, is_set in value.items() if is_set]
         value = chosen[0] if len(chosen) == 1 else None
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{place} has no class: its attribute {attribute!r} must be text or one choice.")
-    return value.strip()
+    return class_name(value, f"attribute {attribute!r}", place)
 
 
 def _outline(shape: dict[str, Any], place: str) -> np.ndarray:
@@ -138,8 +142,9 @@ def _outline(shape: dict[str, Any], place: str) -> np.ndarray:
             for key in ("all_points_x", "all_points_y")
         )
         if len(xs) != len(ys) or len(xs) < 3:
-            raise DataError(
-                f"{place} has {len(xs)} x and {len(ys)} y; a polygon needs as many of both, 3 or more."
+            raise EntryError(
+                "shape with a wrong number of points",
+                f"{place} has {len(xs)} x and {len(ys)} y; a polygon needs as many of both, 3 or more.",
             )
         return np.array([xs, ys], np.float64).T
     if kind == "rect":
@@ -152,4 +157,4 @@ def _outline(shape: dict[str, Any], place: str) -> np.ndarray:
         x, y, radius_x, radius_y = values("cx", "cy", "rx", "ry")
         return ellipse(x, y, radius_x, radius_y, values("theta")[0] if "theta" in shape else 0.0)
     known = ", ".join(("polygon", "rect", "circle", "ellipse", *WITHOUT_AREA))
-    raise DataError(f"{place} is a {str(kind)[:30]}; known are {known}.")
+    raise EntryError("unknown shape", f"{place} is a {str(kind)[:30]}; known are {known}.")

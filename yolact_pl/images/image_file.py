@@ -15,9 +15,6 @@ from yolact_pl.images.depth import ValueRange, deep_values, stated_range
 MAX_PIXELS = 178_000_000
 """Larger pictures are refused: decoded they take more than half a gigabyte each."""
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-"""What is taken for a picture where a folder is searched."""
-
 _ORIENTATION_TAG = 0x0112
 _OPENCV_FLAGS = {
     1: cv2.IMREAD_COLOR,

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, ListConfig
 from yolact_pl.atomic_file import atomic_file
 from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.cli.typed_command import typed_command
-from yolact_pl.convert.coco import Conversion, to_coco
+from yolact_pl.config.switches import check_switches
+from yolact_pl.convert.coco import Conversion, describe, to_coco
 from yolact_pl.convert.labeled import LabeledSet
 from yolact_pl.convert.labelme import read_labelme
 from yolact_pl.convert.mask_folders import read_masks
@@ -35,14 +36,16 @@ READERS: dict[str, Callable[..., LabeledSet]] = {
 def run(cfg: DictConfig) -> None:
     """Convert the annotations at `cfg.source` to COCO; the images stay where they are.
 
-    Writes `instances.json`, or `instances_train.json`, `instances_val.json`, ... to the output.
+    Writes `instances.json`, or `instances_train.json`, `instances_val.json`, ... to the output, and a list of
+    the entries that cannot be used to `left_out.txt`.
 
     Raises:
-        ValueError: the format, the options, or an entry of the data is wrong.
+        ValueError: a wrong format or option, no usable entry, or with `cfg.strict` an unusable one.
     """
+    check_switches(cfg, "strict")
     labeled = _reader(cfg)(_source(cfg), images=_images(cfg.task.images), classes=_classes(cfg.task.classes))
     with progress_bar(sum(split.num_images for split in labeled.splits), "image") as bar:
-        conversion = to_coco(labeled, on_image=bar.update)
+        conversion = to_coco(labeled, strict=cfg.strict, on_image=bar.update)
     files = {}
     output = Path(cfg.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -50,6 +53,9 @@ def run(cfg: DictConfig) -> None:
         files[name] = output / (f"instances_{name}.json" if name else "instances.json")
         with atomic_file(files[name]) as file:
             json.dump(content, file)
+    for earlier in sorted({*output.glob("instances*.json")} - {*files.values()}):
+        _log.warning("%s is not part of this conversion; an earlier one may have left it", earlier)
+    _write_left_out(conversion, output / "left_out.txt")
     _report(labeled, conversion, files)
 
 
@@ -84,19 +90,24 @@ def _classes(classes: ListConfig | None) -> list[str] | None:
     return names
 
 
+def _write_left_out(conversion: Conversion, path: Path) -> None:
+    """Tell and list what could not be used; the list of an earlier conversion goes."""
+    path.unlink(missing_ok=True)
+    if conversion.left_out:
+        path.write_text("".join(f"{error}\n" for error in conversion.left_out), encoding="utf-8")
+        lines = "".join(f"\n    {line}" for line in describe(conversion.left_out))
+        _log.warning(
+            "%d entries are left out, all are listed in %s:%s", len(conversion.left_out), path, lines
+        )
+
+
 def _report(labeled: LabeledSet, conversion: Conversion, files: dict[str, Path]) -> None:
-    """Say what came out, and the command that trains on it."""
+    """Log the counts, and the command that trains on the result."""
     folders = {split.name: split.images_folder for split in labeled.splits}
     for name, path in files.items():
         content = conversion.contents[name]
         _log.info("%s: %d images, %d objects, %d classes", path, len(content["images"]),
                   len(content["annotations"]), len(content["categories"]))  # fmt: skip
-    if conversion.dropped:
-        _log.warning(
-            "%d objects without a pixel are left out, the first is %s",
-            len(conversion.dropped),
-            conversion.dropped[0],
-        )
     train = next((name for name in ("train", "") if name in files), next(iter(files)))
     overrides: dict[str, str | Path | float] = {"dataset": "coco_custom"} | _paths(
         "train", files[train], folders[train]

@@ -7,7 +7,8 @@ from pathlib import Path
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.findings import Finding, shown
 from yolact_pl.doctor.kinds import Kind
-from yolact_pl.images.image_file import IMAGE_SUFFIXES, is_file
+from yolact_pl.images.formats import image_suffixes
+from yolact_pl.images.image_file import is_file
 
 
 class Folders:
@@ -79,6 +80,6 @@ def check_listed(sets: Sequence[CocoSet], folders: Folders) -> Iterator[Finding]
                 names.add(last.lower())
     for folder, (split, names) in used.items():
         for name in sorted(set(folders.listed(folder).values())):
-            if name.lower() not in names and name.lower().endswith(IMAGE_SUFFIXES):
+            if name.lower() not in names and Path(name).suffix.lower() in image_suffixes():
                 detail = f"{shown(name)} in {folder}"
                 yield Finding(Kind.FILE_NOT_LISTED, split, detail)
