@@ -103,31 +103,143 @@ def test_channels_are_rgb(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("turns", "matrix"),
-    [
-        (1, (0, 1, -1, 0)),  # the transformations of ISO/IEC 14496-12: (a, b, c, d) with x' = ax + cy
-        (2, (-1, 0, 0, -1)),
-        (3, (0, -1, 1, 0)),
-    ],
+    "matrix",
+    [(s, 0, 0, t) for s in (1, -1) for t in (1, -1)] + [(0, s, t, 0) for s in (1, -1) for t in (1, -1)],
 )
-def test_clips_of_a_turned_phone_come_out_upright(
-    turns: int, matrix: tuple[int, int, int, int], tmp_path: Path
+def test_turned_and_mirrored_clips_come_out_upright(
+    matrix: tuple[int, int, int, int], tmp_path: Path
 ) -> None:
+    """The transformations of ISO/IEC 14496-12: (a, b, c, d) with x' = ax + cy, y' = bx + dy."""
+    a, b, c, d = matrix
     upright = np.zeros((48, 80, 3), np.uint8)
     upright[:16, :20] = 255  # bright at the top left
-    stored = np.ascontiguousarray(np.rot90(upright, turns))  # against the clock: the header turns it back
+    upright[:16, 40:] = 90
+    stored = np.zeros((48, 80, 3) if a else (80, 48, 3), np.uint8)
+    for y, x in np.ndindex(*stored.shape[:2]):
+        stored[y, x] = upright[b * x + d * y + min(b + d, 0), a * x + c * y + min(a + c, 0)]
     path = write_clip(tmp_path / "clip.mp4", [stored] * 3)
-    a, b, c, d = (value << 16 for value in matrix)
 
     def change(name: bytes, content: bytes) -> bytes:
         if name != b"tkhd":
             return content
-        return content[:40] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + content[76:]
+        numbers = (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+        return content[:40] + struct.pack(">9i", *numbers) + content[76:]
 
     change_header(path, change)
     image = next(iter(VideoReader(path))).image
     assert image.shape == (48, 80, 3)
     assert np.abs(image.astype(int) - upright).mean() < 5
+
+
+def write_timed(
+    path: Path,
+    *,
+    start: float = 0.0,
+    sound: float = 0.0,
+    codec: str = "mpeg4",
+    announced: int = 25,
+    aspect: Fraction | None = None,
+    count: int = 50,
+) -> Path:
+    """Noise, 25 frames a second from `start` seconds on, with `sound` seconds of silence from 0 on."""
+    random = np.random.default_rng(0)
+    time_base = Fraction(1, announced)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=announced)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.time_base = time_base
+        if aspect is not None:
+            video.codec_context.sample_aspect_ratio = aspect
+        audio = container.add_stream("mp2", rate=16000, layout="mono") if sound else None
+        frames = []
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(random.integers(0, 256, (48, 64, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round((start + number / 25) / time_base), time_base
+            frames.append(frame)
+        packets = [packet for frame in [*frames, None] for packet in video.encode(frame)]
+        if audio is not None:
+            silence = np.zeros((1, round(16000 * sound)), np.int16)
+            block = av.AudioFrame.from_ndarray(silence, format="s16", layout="mono")
+            block.sample_rate, block.pts = 16000, 0
+            packets += [packet for block in (block, None) for packet in audio.encode(block)]
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (".mp4", "mpeg4"),
+        (".mkv", "mpeg4"),
+        (".webm", "libvpx"),
+        (".ts", "mpeg2video"),
+        (".flv", "flv"),
+        (".avi", "mpeg4"),
+        (".mpg", "mpeg2video"),
+    ],
+)
+@pytest.mark.parametrize("start", [0.0, 100.0])
+def test_files_that_start_at_any_time_are_whole(
+    suffix: str, codec: str, start: float, tmp_path: Path
+) -> None:
+    reader = VideoReader(write_timed(tmp_path / f"clip{suffix}", start=start, codec=codec))
+    frames = list(reader)
+    assert len(frames) == 50
+    assert frames[0].time == 0
+    if suffix != ".avi":  # which has no other start than 0
+        loose = suffix == ".mpg"  # which has times for some of its frames only
+        expected = [i / 25 for i in range(50)]
+        assert [frame.time for frame in frames] == pytest.approx(expected, abs=0.05 if loose else 0.002)
+        assert reader.num_frames == pytest.approx(50, abs=8 if loose else 0)
+    assert reader.shortfall() is None
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".avi"])
+@pytest.mark.parametrize("start", [0.0, 3.0])
+def test_sound_that_lasts_longer_than_the_pictures_is_no_loss(
+    suffix: str, start: float, tmp_path: Path
+) -> None:
+    reader = VideoReader(write_timed(tmp_path / f"clip{suffix}", start=start, sound=8.0))
+    assert len(list(reader)) == 50
+    assert reader.shortfall() is None
+
+
+@pytest.mark.parametrize("start", [0.0, 100.0])
+def test_a_cut_file_is_noticed_wherever_it_starts(start: float, tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "clip.mkv", start=start, count=250)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    reader = VideoReader(path)
+    assert 80 < len(list(reader)) < 170
+    assert (reader.shortfall() or "").startswith("after ")
+
+
+def test_the_clock_of_a_browser_is_no_frame_rate(tmp_path: Path) -> None:
+    reader = VideoReader(write_timed(tmp_path / "clip.webm", codec="libvpx", announced=1000))
+    assert reader.rate == pytest.approx(25, rel=0.01)
+    assert reader.num_frames == pytest.approx(50, abs=1)
+    frames = list(reader)
+    assert [frame.time for frame in frames] == pytest.approx([i / 25 for i in range(50)], abs=0.002)
+    assert reader.shortfall() is None
+
+
+def test_a_fast_camera_keeps_its_rate(tmp_path: Path) -> None:
+    reader = VideoReader(write_clip(tmp_path / "clip.mp4", gray_levels(12), rate=240))
+    assert reader.rate == pytest.approx(240, rel=0.01)
+    assert numbers_in(reader) == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shape"), [(Fraction(2), (48, 128)), (Fraction(3, 4), (64, 64)), (Fraction(100), (48, 64))]
+)
+def test_pixels_become_square(aspect: Fraction, shape: tuple[int, int], tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "clip.mp4", aspect=aspect)
+    with av.open(str(path)) as container:
+        stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    image = next(iter(VideoReader(path))).image
+    assert image.shape == (*shape, 3)
+    wanted = cv2.resize(stored, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    assert np.abs(image.astype(int) - wanted).mean() < 12
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Frames out of a camera that is connected to this computer."""
+"""Frames of a camera connected to this computer."""
 
 import time
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ _MAX_RATE = 240.0
 
 
 class Camera:
-    """What a `VideoReader` is for files; through OpenCV, which knows cameras by number on all systems.
+    """Counterpart of `VideoReader` for cameras, through OpenCV, which numbers cameras on all systems.
 
     Args:
         index: 0 for the first one.
 
     Raises:
-        VideoError: it is not there, or another program has it.
+        VideoError: it does not exist, or another program uses it.
     """
 
     path: Path | None = None
@@ -31,7 +31,7 @@ class Camera:
     def __init__(self, index: int) -> None:
         self.name, self.stem = f"camera {index}", f"camera{index}"
         self.num_read = 0
-        # OpenCV reports every way that it tries; what matters is said here.
+        # OpenCV logs every backend that it tries.
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         try:
@@ -46,7 +46,7 @@ class Camera:
         self.rate = announced if 0 < announced <= _MAX_RATE else USUAL_RATE
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames, until the camera gives none; with none at all, a VideoError."""
+        """The frames, until the camera gives none; raises VideoError if there is no frame at all."""
         start = None
         try:
             while True:
@@ -64,11 +64,11 @@ class Camera:
             raise VideoError(f"{self.name} gives no picture: check that no other program uses it")
 
     def close(self) -> None:
-        """Let the camera go; to be called by the thread that iterates."""
+        """Release the camera; to be called by the thread that iterates."""
         self._capture.release()
 
     def shortfall(self) -> str | None:
-        """A camera never announces an end."""
+        """None: a camera announces no end."""
         return None
 
 

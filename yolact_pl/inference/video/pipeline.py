@@ -1,4 +1,4 @@
-"""Stages that work at the same time on what flows through them, each in a thread of its own."""
+"""Concurrent pipeline: stages in threads of their own, connected by bounded queues."""
 
 import threading
 from collections import deque
@@ -13,15 +13,15 @@ _READER_SECONDS = 2.0
 
 
 class Closed(Exception):
-    """The other side of a channel has gone."""
+    """The other side of a channel has stopped."""
 
 
 class Channel(Generic[T]):
     """A bounded first-in first-out queue between two threads that either side can close.
 
     Args:
-        size: items that it holds; `put` waits while it is full.
-        newest: instead of waiting, `put` drops what has not been taken yet.
+        size: capacity; `put` blocks while the channel is full.
+        newest: `put` drops items that have not been taken yet instead of blocking.
     """
 
     def __init__(self, size: int, *, newest: bool = False) -> None:
@@ -33,7 +33,7 @@ class Channel(Generic[T]):
         self._abandoned = False
 
     def put(self, item: T) -> None:
-        """Append; raises Closed after `abandon`."""
+        """Append an item; raises Closed after `abandon`."""
         with self._changed:
             if self.newest:
                 self._items.clear()
@@ -44,7 +44,7 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def take(self, count: int = 1, *, give_up: Callable[[], bool] = lambda: False) -> list[T]:
-        """The next `count` items; fewer, or none, once nothing more comes or `give_up` says so."""
+        """The next `count` items; fewer or none at the end of the stream or once `give_up` is true."""
         taken: list[T] = []
         with self._changed:
             while len(taken) < count and not self._abandoned:
@@ -54,18 +54,18 @@ class Channel(Generic[T]):
                 elif self._finished or give_up():
                     break
                 else:
-                    # Not for ever: nobody notifies when `give_up` changes its mind, as after a signal.
+                    # With a timeout: a signal that changes `give_up` does not notify the condition.
                     self._changed.wait(_POLL_SECONDS)
         return taken
 
     def finish(self) -> None:
-        """Nothing more will be put; what is in it can still be taken."""
+        """Mark the end of the stream; remaining items can still be taken."""
         with self._changed:
             self._finished = True
             self._changed.notify_all()
 
     def abandon(self) -> None:
-        """Nothing more will be put or taken: both sides stop waiting."""
+        """Drop all items and unblock both sides."""
         with self._changed:
             self._abandoned = True
             self._items.clear()
@@ -81,23 +81,23 @@ def run_pipeline(
     newest: bool = False,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Send all items of a source, in order and in batches, through some work and then through stages.
+    """Process all items of a source in order: batched work, followed by stages for single items.
 
-    The source and each stage have a thread; the work is done by the calling one. About one batch waits before
-    the work, one after it and one item before each further stage, so memory stays flat whichever of them is
-    the slowest. Returns when all has passed.
+    The source and each stage run in threads, the work in the calling thread. About one batch is queued before
+    the work, one after it, and one item before each further stage, so memory is bounded whichever of them is
+    the slowest. Returns when all items are processed.
 
     Args:
         source: iterated, and closed if it can be, in its own thread.
         work: called with 1 to `batch_size` items.
-        stages: the first gets each of what `work` gives, the next what the first gives, and so on.
-        batch_size: items that wait for each other before the work is called.
-        newest: `work` gets only the newest item each time; those that came meanwhile are dropped.
-        interrupted: asked by the calling thread between batches and while it waits for one; once true, no
-            more are begun and those under way are finished.
+        stages: the first is called with each result of `work`, the next with each result of the first, ...
+        batch_size: largest number of items per call of `work`.
+        newest: `work` gets only the newest item; older ones are dropped.
+        interrupted: polled by the calling thread between batches and while it waits for one; once true, no
+            batch is begun and those in flight are finished.
 
     Raises:
-        Exception: the first that any of them raised, after all threads have ended.
+        Exception: the first one raised by any part, after all threads have ended.
     """
     batch_size = 1 if newest else batch_size
     items: Channel[T] = Channel(batch_size, newest=newest)
@@ -121,7 +121,7 @@ def run_pipeline(
     ]
     guarded(lambda: _work(work, items, channels[0], batch_size, interrupted))
     items.abandon()
-    reader.join(_READER_SECONDS)  # a camera or stream that hangs is left to itself
+    reader.join(_READER_SECONDS)  # a camera or stream that hangs is abandoned
     for thread in threads:
         thread.join()
     if failures:
@@ -160,7 +160,7 @@ def _work(
 
 
 def _pass_on(stage: Callable[[Any], Any], channels: Sequence[Channel[Any]]) -> None:
-    """Until its channel is finished, give what the stage makes of each item to the next, if there is one."""
+    """Run a stage until its channel is finished; its results go to the next channel, if any."""
     inbox, *outboxes = channels
     while taken := inbox.take():
         result = stage(taken[0])

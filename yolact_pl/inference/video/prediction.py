@@ -17,7 +17,7 @@ from yolact_pl.results.detections import Detections
 
 @dataclass(frozen=True)
 class SeenFrame:
-    """A frame and what was found in it."""
+    """A frame with its detections."""
 
     frame: Frame
     detections: Detections

@@ -1,6 +1,6 @@
-"""Frames out of a video file or a stream, upright and with their times."""
+"""Frames of a video file or stream, upright and with their times."""
 
-import re
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,18 +9,23 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
 from numpy.typing import NDArray
+
+from yolact_pl.inference.video.address import is_url, stream_stem, without_password
+from yolact_pl.inference.video.upright import upright
 
 USUAL_RATE = 25.0
 FINE_TIME_BASE = Fraction(1, 90_000)
 """Seconds; whole for all usual frame rates."""
-_MAX_RATE = 1000.0
+_USUAL_MAX_RATE = 120.0
+"""Frames a second above which a header is checked: browsers announce their clock's rate instead."""
+_PACKETS_TO_CHECK = 64
 _SECONDS_TO_WAIT = 10.0
-_LOST = 0.01  # headers may announce a few frames more than there are
+_LOST = 0.01  # share of the duration by which headers may be wrong
 _LOST_FRAMES, _LOST_SECONDS = 2, 2.0
-_URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
 class VideoError(ValueError):
@@ -29,20 +34,20 @@ class VideoError(ValueError):
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a video."""
+    """One frame of a video."""
 
     index: int
-    """How many came before it."""
+    """Number of frames before it."""
     time: float
-    """Seconds since the first one."""
+    """Seconds since the first frame."""
     image: NDArray[np.uint8]
     """[H, W, 3] RGB."""
 
 
 class VideoReader:
-    """The frames of a video, each once and in order; turned upright as its header asks, as phones do.
+    """The frames of a video, each once and in order, as a player displays them: upright, with square pixels.
 
-    Iterate once; the source is let go at the end of the iteration, or by `close`.
+    Iterate once; the source is closed at the end of the iteration, or by `close`.
 
     Args:
         source: a video file, or the URL of a stream.
@@ -52,27 +57,27 @@ class VideoReader:
     """
 
     name: str
-    """What messages call it; without the password that a URL may have."""
+    """For messages; without the password that a URL may have."""
     stem: str
-    """A name for files that are made of it."""
+    """For the names of output files."""
     path: Path | None
     """Of the file; None for a stream."""
     live: bool
-    """Frames come at their own pace, and for as long as they like."""
+    """Frames arrive in real time, and without a known end."""
     rate: float
-    """Frames a second on average."""
+    """Average number of frames a second."""
     time_base: Fraction
-    """Seconds: all times are multiples of it."""
+    """In seconds; all times are multiples of it."""
     num_frames: int | None
-    """How many there should be; None where the header does not say."""
+    """Expected number of frames; None where the header does not tell."""
     num_read: int
-    """How many have been decoded so far."""
+    """Number of frames decoded so far."""
 
     def __init__(self, source: str | Path) -> None:
         url = is_url(source)
         self.path = None if url else Path(source).expanduser()
         if self.path is None:
-            self.name, self.stem = _without_password(str(source)), _stream_stem(str(source))
+            self.name, self.stem = without_password(str(source)), stream_stem(str(source))
         else:
             self.name, self.stem = str(source), self.path.stem
             _check_file(self.path)
@@ -89,17 +94,21 @@ class VideoReader:
             self._container.close()
             raise VideoError(f"{self.name} has no pictures, only sound or data: give another file or source")
         self._stream = self._container.streams.video[0]
+        streams = (self._stream, *self._container.streams.audio)
+        self._packets = self._container.demux(streams)
+        self._first_packets: list[Packet] = []
         self._announced = self._stream.frames
-        self._seconds = _duration(self._container, self._stream)
-        self.rate = _rate(self._stream)
+        self._pixel_aspect = self._stream.sample_aspect_ratio
+        self._own = self._announced > 0 and self._stream.duration is not None
+        self._origin, self._seconds = self._extent()
+        self._end = self._origin
         self.live = url and self._seconds is None
         own = None if self.live else self._stream.time_base
         self.time_base = own or FINE_TIME_BASE
         if not self.live:
             self._stream.thread_type = "AUTO"
-        self.num_frames = self._announced or (
-            None if self._seconds is None else max(1, round(self._seconds * self.rate))
-        )
+        self.rate = self._find_rate()
+        self.num_frames = self._expected_frames()
         self.num_read = 0
         self._time = 0.0
 
@@ -112,42 +121,92 @@ class VideoReader:
                 start = now if start is None else start
                 self._time = max(self._time, now - start)
                 self.num_read += 1
-                yield Frame(self.num_read - 1, self._time, upright(frame))
+                yield Frame(self.num_read - 1, self._time, upright(frame, self._pixel_aspect))
         finally:
             self.close()
         if self.num_read == 0:
             raise VideoError(f"{self.name} has no frame that can be decoded: give another file or source")
 
     def close(self) -> None:
-        """Let the source go; to be called by the thread that iterates."""
+        """Close the source; to be called by the thread that iterates."""
         self._container.close()
 
     def shortfall(self) -> str | None:
-        """After the iteration: where it ended, if the header announces more; None if nothing is missing."""
-        if self.live:
+        """After the iteration: where it ended if the header announces more; None if nothing is missing."""
+        if self.live or self._seconds is None:
+            return None
+        reached = self._end - self._origin
+        slack = _LOST_FRAMES / self.rate if self._announced else _LOST_SECONDS
+        if reached >= self._seconds * (1 - _LOST) - slack:
             return None
         if self._announced:
-            few = self.num_read < self._announced - max(_LOST_FRAMES, _LOST * self._announced)
-            return f"after {self.num_read} of {self._announced} frames" if few else None
-        if self._seconds is None or self._time > self._seconds * (1 - _LOST) - _LOST_SECONDS:
-            return None
-        return f"after {self._time:.1f} of {self._seconds:.1f} seconds"
+            return f"after {self.num_read} of {self._announced} frames"
+        return f"after {reached:.1f} of {self._seconds:.1f} seconds"
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
-        """Frames in the order of showing; packets that are damaged are passed over."""
-        packets = self._container.demux(self._stream)
+    def _extent(self) -> tuple[float, float | None]:
+        """Start and duration in seconds: of the frames where they are counted, else of frames and sound."""
+        if self._own and self._stream.duration is not None and self._stream.time_base is not None:
+            start = (self._stream.start_time or 0) * self._stream.time_base
+            duration = self._stream.duration * self._stream.time_base
+            if self._container.format.name == "avi" and self._stream.average_rate:
+                duration = self._announced / self._stream.average_rate  # FFmpeg fits the other to cut files
+            return float(start), float(duration)
+        # Matroska counts the duration from time 0, all others from the first frame or sound.
+        absolute = "matroska" in self._container.format.name
+        start = 0 if absolute else self._container.start_time or 0
+        duration = self._container.duration
+        return start / av.time_base, None if duration is None else duration / av.time_base
+
+    def _find_rate(self) -> float:
+        """The header's frame rate if it is plausible, else that of the first packets."""
+        announced = [rate for rate in (self._stream.average_rate, self._stream.guessed_rate) if rate]
+        rate = float(announced[0]) if announced else USUAL_RATE
+        if rate <= _USUAL_MAX_RATE or self.live:
+            return rate if 0 < rate <= _USUAL_MAX_RATE else USUAL_RATE
+        for packet in self._demuxed():
+            self._first_packets.append(packet)
+            if len(self._first_packets) == _PACKETS_TO_CHECK:
+                break
+        found = [_seconds_of(p) for p in self._first_packets if p.stream.index == self._stream.index]
+        times = sorted(time for time in found if time is not None)
+        return (
+            (len(times) - 1) / (times[-1] - times[0])
+            if len(times) > 1 and times[-1] > times[0]
+            else USUAL_RATE
+        )
+
+    def _expected_frames(self) -> int | None:
+        """As announced, or as many as fit the duration, which edit lists make shorter."""
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            seconds = float(self._stream.duration * self._stream.time_base)
+        elif self._seconds is not None:
+            seconds = self._seconds + self._origin - (self._container.start_time or 0) / av.time_base
+        else:
+            return self._announced or None
+        fitting = max(1, round(seconds * self.rate))
+        return self._announced if 0 < self._announced * 0.9 <= fitting else fitting
+
+    def _demuxed(self) -> Iterator[Packet]:
+        """All packets up to the end, or to where the file is cut or the stream broke off."""
         while True:
             try:
-                packet = next(packets, None)
-            except FFmpegError:  # a file that is cut here, a stream that broke off
-                packet = None
-            try:
-                frames = self._stream.decode(packet)
-            except FFmpegError:
-                frames = []
-            yield from frames
-            if packet is None:
+                yield next(self._packets)
+            except (FFmpegError, StopIteration):
                 return
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """Frames in display order; damaged packets are skipped."""
+        for packet in itertools.chain(self._first_packets, self._demuxed(), [None]):
+            if packet is not None:
+                is_frame = packet.stream.index == self._stream.index
+                if is_frame or not self._own:
+                    self._end = max(self._end, _seconds_of(packet, end=True) or 0.0)
+                if not is_frame:
+                    continue
+            try:
+                yield from self._stream.decode(packet)
+            except FFmpegError:
+                continue
 
     def _now(self, frame: av.VideoFrame) -> float:
         """Seconds, counted from anywhere."""
@@ -156,30 +215,24 @@ class VideoReader:
         return self.num_read / self.rate if frame.time is None else frame.time
 
 
-def is_url(source: object) -> bool:
-    """Whether it is the address of a stream."""
-    return _URL.match(str(source)) is not None
+def has_pictures(path: Path) -> bool:
+    """Whether a file is a video: neither sound with a cover picture nor text, which FFmpeg would draw."""
+    try:
+        with av.open(str(path.absolute()), metadata_errors="ignore") as container:
+            videos = container.streams.video
+            return container.format.name != "tty" and any(
+                not stream.disposition & Disposition.attached_pic for stream in videos
+            )
+    except (FFmpegError, OSError, ValueError):
+        return False
 
 
-def upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """A decoded frame as [H, W, 3] RGB, turned by whole quarters as its header asks."""
-    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    quarters = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
-
-
-def _rate(stream: av.VideoStream) -> float:
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and 0 < rate <= _MAX_RATE:
-            return float(rate)
-    return USUAL_RATE
-
-
-def _duration(container: InputContainer, stream: av.VideoStream) -> float | None:
-    """Seconds that the pictures last, as far as the header says."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base
+def _seconds_of(packet: Packet, *, end: bool = False) -> float | None:
+    """Time at which a packet is due, or ends; None for one without time."""
+    ticks = packet.dts if packet.pts is None else packet.pts
+    if ticks is None or packet.time_base is None:
+        return None
+    return float((ticks + (packet.duration or 0 if end else 0)) * packet.time_base)
 
 
 _EXPECTED = "expected a video file, a camera index or the URL of a stream"
@@ -198,14 +251,3 @@ def _why_closed(name: str, url: bool) -> str:
     if url:
         return f"{name} cannot be opened: check the address, and that it can be reached from here"
     return f"{name} cannot be read as a video: it is damaged, cut off, or of a format unknown to FFmpeg"
-
-
-def _without_password(url: str) -> str:
-    """The address without user, password and query, which may hold a key."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url).split("?", 1)[0]
-
-
-def _stream_stem(url: str) -> str:
-    """Letters, digits and dashes of the address."""
-    address = _without_password(url).split("://", 1)[1]
-    return re.sub(r"[^A-Za-z0-9]+", "-", address).strip("-") or "stream"

@@ -1,4 +1,4 @@
-"""The sound of a video, copied into another one."""
+"""Sound track of a video, copied into another one."""
 
 import logging
 from pathlib import Path
@@ -12,11 +12,11 @@ _log = logging.getLogger(__name__)
 
 
 class Sound:
-    """The first sound track of a file, packet by packet and never decoded, beside the same pictures.
+    """Copies the first sound track of a file packet by packet, without decoding.
 
     Args:
-        path: of a file with pictures.
-        output: gets a stream more, if it can hold such sound; to be made before its first packet.
+        path: of a video file.
+        output: gets an additional stream if its format supports the codec; no packet may be written before.
     """
 
     def __init__(self, path: Path, output: OutputContainer) -> None:
@@ -40,7 +40,7 @@ class Sound:
         self._next = self._take()
 
     def copy_until(self, seconds: float) -> None:
-        """Write what begins before that time, counted from the first picture."""
+        """Write the packets that begin before this time in seconds after the first frame."""
         while self._next is not None:
             packet = self._next
             assert packet.time_base is not None
@@ -50,7 +50,7 @@ class Sound:
                 return
             self._next = self._take()
             if begin + float((packet.duration or 0) * packet.time_base) <= 0:
-                continue  # before the first picture
+                continue  # before the first frame
             shift = round(self._start / packet.time_base)
             packet.pts -= shift
             packet.dts = packet.pts if packet.dts is None else packet.dts - shift
@@ -58,12 +58,12 @@ class Sound:
             self._output.mux(packet)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._next = None
         self._input.close()
 
     def _take(self) -> Packet | None:
-        """The next packet that has a time; None at the end, also where the file is cut."""
+        """The next packet with a time stamp; None at the end, also of a truncated file."""
         try:
             return next((packet for packet in self._packets if packet.pts is not None), None)
         except FFmpegError:

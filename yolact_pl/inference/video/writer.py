@@ -1,4 +1,4 @@
-"""Pictures into a video file, with the sound of another one."""
+"""Frames to a video file, with the sound of another one."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -18,21 +18,21 @@ from yolact_pl.inference.video.sound import Sound
 MAX_DENOMINATOR = 10_000  # of a frame rate: 30000/1001 is meant, not the nearest float
 MIN_SIDE = 16  # some encoders overrun their buffers below
 MPEG4_TIME_BASE = Fraction(1, 60_000)
-"""Seconds; that standard has 16 bits for it."""
+"""Seconds; MPEG-4 stores the denominator in 16 bits."""
 LONGEST_PAUSE = 3600
 """Seconds between two frames."""
-BT709 = 1  # number of the color matrix, primaries and transfer
-LIMITED, FULL = 1, 2  # numbers of the ranges 16..235 and 0..255
+BT709 = 1  # code of the color matrix, primaries and transfer
+LIMITED, FULL = 1, 2  # codes of the value ranges 16..235 and 0..255
 
 
 class Codec(NamedTuple):
-    """How pictures are encoded."""
+    """Encoder settings."""
 
     name: str
     pixels: str
-    """FFmpeg's name of their format."""
+    """FFmpeg's name of the pixel format."""
     colors: str
-    """FFmpeg's name of the matrix from RGB to them."""
+    """FFmpeg's name of the conversion matrix from RGB."""
     range: int
     options: dict[str, str]
 
@@ -50,20 +50,20 @@ CODECS = {
     ".avi": (MJPEG,),
     ".webm": (VP8,),
 }
-"""For each kind of file the codecs to try: H.264 where FFmpeg was built with it."""
+"""Codecs to try per suffix: H.264 where FFmpeg was built with it."""
 
 
 class VideoWriter:
-    """Writes frames at their times; the file is complete and can be played after `close`.
+    """Writes frames with their time stamps; the file can be played after `close`.
 
-    Width and height are made even, as most codecs need it, by repeating the last column and row. The file is
-    created with the first frame. Use it as a context manager.
+    Odd widths and heights are padded by repeating the last column and row, as most codecs need even ones. The
+    file is created with the first frame. Use it as a context manager.
 
     Args:
         path: .mp4, .mov, .mkv, .avi or .webm; its folder is created.
-        rate: frames a second on average. An .avi can only have frames at this rate.
-        time_base: seconds; times are rounded to multiples of it.
-        sound: a file whose sound is copied as it is, as long as the pictures last.
+        rate: average number of frames a second; an .avi has exactly this rate.
+        time_base: in seconds; times are rounded to multiples of it.
+        sound: a file whose sound is copied without re-encoding, up to the end of the frames.
 
     Raises:
         VideoError: another suffix.
@@ -90,12 +90,12 @@ class VideoWriter:
             raise VideoError(f"video file {path} must end in one of {' '.join(CODECS)}")
 
     def write(self, image: NDArray[np.uint8], time: float) -> None:
-        """Append a picture.
+        """Append a frame.
 
         Args:
-            image: [H, W, 3] RGB; one of another size than the first is fitted to it.
-            time: seconds after the first one at which it is due; if that is not later than its predecessor,
-                it follows that one as soon as it can.
+            image: [H, W, 3] RGB; resized to the size of the first frame if necessary.
+            time: seconds after the first frame; a time that is not after the previous one becomes the next
+                possible time.
 
         Raises:
             VideoError: the file cannot be created or written.
@@ -117,7 +117,7 @@ class VideoWriter:
             frame.pts, frame.time_base = self._ticks, self.time_base
             self._mux(frame)
         except (FFmpegError, OSError) as error:
-            self._container = None  # to complete what could not be begun would end the process
+            self._container = None  # completing a file that was not begun crashes the process
             raise VideoError(
                 f"video {self.path} cannot be written: {_reason(error)}; check the folder and its free space"
             ) from error
@@ -127,7 +127,7 @@ class VideoWriter:
         """Complete the file.
 
         Raises:
-            VideoError: that was not possible, for example for want of space.
+            VideoError: it cannot be completed, for example because the disk is full.
         """
         container, self._container = self._container, None
         if container is None:
@@ -154,7 +154,7 @@ class VideoWriter:
         try:
             self.close()
         except VideoError:
-            if error is None:  # what went wrong first says more
+            if error is None:  # the first error is the more informative one
                 raise
 
     def _open(self, image: NDArray[np.uint8]) -> None:
@@ -187,7 +187,7 @@ class VideoWriter:
 
 
 def _encodable(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Of that (width, height), made even and large enough for all encoders."""
+    """Resized to (width, height), then padded to even sides that all encoders support."""
     picture = image
     if (image.shape[1], image.shape[0]) != size:
         picture = np.asarray(cv2.resize(picture, size), dtype=np.uint8)
@@ -199,5 +199,5 @@ def _encodable(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
 
 
 def _reason(error: Exception) -> str:
-    """Without FFmpeg's number and the file's name."""
+    """The error text without FFmpeg's number and the file name."""
     return getattr(error, "strerror", None) or str(error)
