@@ -1,11 +1,15 @@
 import os
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from yolact_pl.inference.media import image_files, output_stems
+from yolact_pl.images.formats import image_suffixes
+from yolact_pl.images.image_file import read_image
+from yolact_pl.inference.media import image_files, is_video, left_out, output_stems
 
 
 @pytest.fixture
@@ -65,10 +69,10 @@ def test_home_is_understood(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ("source", "message"),
     [
         ("nowhere.jpg", "nowhere.jpg does not exist"),
-        ("notes.txt", r"notes.txt is not an image file .*\.jpg"),
-        ("folder.png", r"folder.png has no image file: looked for \.jpg .*recursive=true"),
-        ("*.webp", r"\*\.webp has no image file: looked for \.jpg"),
-        ("*.mp4", r"\*\.mp4 has no image file: .*; a video is given by itself: .*clip\.mp4"),
+        ("notes.txt", r"notes.txt is not an image file that can be read: convert it"),
+        ("folder.png", r"folder.png has no image file that can be read .*recursive=true"),
+        ("*.webp", r"\*\.webp has no image file that can be read"),
+        ("*.mp4", r"\*\.mp4 has no image file .*; a video is given by itself: .*clip\.mp4"),
     ],
 )
 def test_nothing_found_says_what_was_looked_for(folder: Path, source: str, message: str) -> None:
@@ -76,6 +80,69 @@ def test_nothing_found_says_what_was_looked_for(folder: Path, source: str, messa
         image_files(folder / source)
     with pytest.raises(ValueError, match="empty list"):
         image_files([])
+
+
+@pytest.mark.parametrize(
+    "name", ["a.avif", "a.jp2", "a.JFIF", "a.ppm", "a.qoi", "a.tga", "without", "a.jpg_large"]
+)
+def test_what_the_reader_reads_is_an_image(name: str, tmp_path: Path) -> None:
+    suffix = Path(name).suffix.lower()
+    kind = suffix if suffix in image_suffixes() else ".png"
+    Image.new("RGB", (8, 6), (200, 10, 10)).save(tmp_path / f"saved{kind}")
+    (tmp_path / f"saved{kind}").rename(tmp_path / name)
+    assert read_image(tmp_path / name).shape == (6, 8, 3)
+    assert names(image_files(tmp_path), tmp_path) == names(image_files(tmp_path / name), tmp_path) == [name]
+    assert not is_video(tmp_path / name)
+    assert left_out(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["clip.ts", "clip.flv", "clip.y4m", "clip", "clip.MP4"])
+def test_what_ffmpeg_reads_is_a_video(name: str, tmp_path: Path) -> None:
+    suffix = Path(name).suffix.lower() or ".mkv"
+    codec = {".flv": "flv", ".y4m": "wrapped_avframe", ".ts": "mpeg2video"}.get(suffix, "mpeg4")
+    with av.open(str(tmp_path / f"saved{suffix}"), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode())
+    (tmp_path / f"saved{suffix}").rename(tmp_path / name)
+    assert is_video(tmp_path / name)
+    with pytest.raises(ValueError, match="is a video: give it as the only source"):
+        image_files([tmp_path / name])
+
+
+def test_neither_text_nor_a_song_with_a_cover_is_a_video(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("some words\n" * 20)
+    (tmp_path / "a.csv").write_text("1,2\n" * 20)
+    (tmp_path / "a.json").write_text("{}")
+    assert not any(is_video(path) for path in tmp_path.iterdir())
+
+
+def test_a_folder_says_in_one_line_what_it_leaves_out(folder: Path) -> None:
+    text = left_out(folder)
+    assert text == (
+        f"left out of {folder}: videos: 1 .mp4 (a video is given by itself: source={folder}/clip.mp4), "
+        "files that are no image: 1 .txt, hidden files: 1, folders: 2 (searched with recursive=true)"
+    )
+    assert "folders" not in (left_out(folder, recursive=True) or "")
+    assert left_out(folder / "sub", recursive=True) is None
+
+
+def test_brackets_of_folders_and_names_in_globs(tmp_path: Path) -> None:
+    for name in ("shoot [1]/a.png", "shoot [1]/b[2].png", "shoot 1/wrong.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert names(image_files(tmp_path / "shoot [1]" / "*.png"), tmp_path / "shoot [1]") == [
+        "a.png",
+        "b[2].png",
+    ]
+    assert names(image_files(tmp_path / "shoot [1]" / "b[2]*"), tmp_path / "shoot [1]") == ["b[2].png"]
+    assert names(image_files(tmp_path / "shoot [1]" / "[ab]*"), tmp_path / "shoot [1]") == [
+        "a.png",
+        "b[2].png",
+    ]
+    assert names(image_files(tmp_path / "shoo? 1" / "*"), tmp_path / "shoot 1") == ["wrong.png"]
 
 
 @pytest.mark.parametrize(

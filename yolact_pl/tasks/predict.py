@@ -21,7 +21,8 @@ from yolact_pl.config.trained import load_trained
 from yolact_pl.inference.drawing.gallery import gallery, thumbnail
 from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.inference.image_reader import readable_images, weight
-from yolact_pl.inference.media import image_files, is_video, output_stems, videos_left_out
+from yolact_pl.inference.image_url import download_images
+from yolact_pl.inference.media import image_files, is_video, left_out, output_stems
 from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.video.camera import open_video
@@ -51,7 +52,7 @@ def run(cfg: DictConfig) -> None:
         ValueError: checkpoint, source or options that can't be used; at the end, unreadable images.
         SystemExit: with 128 + signal, after Ctrl+C or SIGTERM.
     """
-    source = _source(cfg)
+    source = download_images(_source(cfg), Path(cfg.output) / "downloads")
     cfg = checked_options(cfg, video=is_video(source))
     if is_video(source):
         with memory_in_words(PREDICT_WITH_LESS):
@@ -59,10 +60,9 @@ def run(cfg: DictConfig) -> None:
         return
     assert not isinstance(source, int)  # a camera
     files = image_files(source, recursive=cfg.recursive)
-    videos = videos_left_out(source, recursive=cfg.recursive)
-    if videos:
-        _log.warning("videos left out: %d; of a folder only images are taken, a video is given by itself: "
-                     "source=%s", len(videos), videos[0])  # fmt: skip
+    skipped = left_out(source, recursive=cfg.recursive)
+    if skipped is not None:
+        _log.warning("%s", skipped)
     try:
         with memory_in_words(PREDICT_WITH_LESS):
             _predict_images(cfg, files, _predictor(cfg))
