@@ -57,7 +57,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def tree(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """All files but the record of them."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("[!.]*") if path.is_file()}
 
 
 def sizes(output: Path) -> dict[str, list[int]]:
@@ -70,6 +71,13 @@ def test_a_folder_gives_its_own_images(run: Any, photos: Path) -> None:
     output = run(str(photos))
     assert tree(output) == {"a.jpg", "b.jpg", "gallery.jpg", "predictions.json"}
     assert sizes(output) == {"photos/a.png": [40, 50], "photos/b.jpg": [30, 60]}
+
+
+def test_a_second_run_leaves_nothing_of_the_first(run: Any, photos: Path) -> None:
+    run(str(photos), save=["overlay", "json", "masks", "cutouts"])
+    output = run(str(photos / "b.jpg"), save=["json", "masks"])
+    assert tree(output) == {"masks/b.png", "predictions.json"}
+    assert sizes(output) == {"photos/b.jpg": [30, 60]}
 
 
 def test_recursive_takes_the_folders_inside_and_names_do_not_collide(run: Any, photos: Path) -> None:

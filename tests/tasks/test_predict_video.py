@@ -142,7 +142,7 @@ def test_labels_may_be_left_out(tmp_path: Path) -> None:
 def test_only_what_is_asked_for_is_written(save: list[str], files: set[str], tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4")
     run(config(str(clip), tmp_path / "out", save=save, video_suffix=".mkv"))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == files
+    assert {path.name for path in (tmp_path / "out").glob("[!.]*")} == files
 
 
 def test_masks_and_cutouts_of_each_frame(tmp_path: Path) -> None:
@@ -150,8 +150,13 @@ def test_masks_and_cutouts_of_each_frame(tmp_path: Path) -> None:
     run(config(str(clip), tmp_path / "out", save=["masks", "cutouts"]))
     expected = {f"clip/masks/{number:06}.png" for number in range(3)}
     expected |= {f"clip/cutouts/{number:06}/01_thing.png" for number in range(3)}
-    written = (path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    written = (path for path in (tmp_path / "out").rglob("[!.]*") if path.is_file())
     assert {path.relative_to(tmp_path / "out").as_posix() for path in written} == expected
+    write_clip(clip, codec="MJPG", frames=2)
+    run(config(str(clip), tmp_path / "out", save=["masks"]))
+    left = (path.name for path in (tmp_path / "out").rglob("[!.]*") if path.is_file())
+    assert sorted(left) == ["000000.png", "000001.png"]
+    run(config(str(write_clip(clip, codec="MJPG", frames=3)), tmp_path / "out", save=["masks"]))
     mask = cv2.imread(str(tmp_path / "out" / "clip" / "masks" / "000002.png"))
     assert mask is not None
     columns, rows = np.nonzero(mask.any(axis=2).T)

@@ -33,6 +33,7 @@ from yolact_pl.inference.writing.outputs import write_picture
 from yolact_pl.inference.writing.results_file import ResultsFile
 from yolact_pl.inference.writing.screen import Screen, open_screen
 from yolact_pl.inference.writing.video_output import VideoOutput
+from yolact_pl.inference.writing.written_files import WrittenFiles
 from yolact_pl.results.detections import Detections
 
 _log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def run(cfg: DictConfig) -> None:
 
 def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) -> None:
     folder, stems, save = Path(cfg.output), output_stems(files, reserved=["gallery"]), set(cfg.save)
+    written_files = WrittenFiles(folder, "predictions", keep=files)
     writer = ImageWriter(
         folder,
         save=save,
@@ -79,6 +81,7 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         color_by=cfg.color_by,
         labels=cfg.labels,
         keep_picture=cfg.show,
+        on_file=written_files.add,
     )
     _check_nothing_is_replaced(files, folder, writer.targets(stems))
     skipped: list[Path] = []
@@ -86,6 +89,7 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
     with ExitStack() as stack:
         received = stack.enter_context(stop_signals())
         stack.enter_context(logging_redirect_tqdm())
+        stack.enter_context(written_files)
         results = stack.enter_context(ResultsFile(folder / "predictions.json")) if "json" in save else None
         screen = open_screen("yolact") if cfg.show else None
         bar = stack.enter_context(progress_bar(len(files), "image"))
@@ -110,8 +114,11 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
                 "stopped; what was begun is complete in %s, the json as predictions.partial.json", folder
             )
             raise SystemExit(128 + received[0])
-    if thumbnails:
-        write_picture(folder / "gallery.jpg", gallery(thumbnails, columns=min(4, len(thumbnails))))
+        if thumbnails:
+            sheet = gallery(thumbnails, columns=min(4, len(thumbnails)))
+            written_files.add(write_picture(folder / "gallery.jpg", sheet))
+        if results is not None:
+            written_files.add(results.path)
     _log.info(
         "%d of %d images done, %s in %s",
         len(files) - len(skipped),

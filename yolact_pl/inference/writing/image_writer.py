@@ -1,6 +1,6 @@
 """Files of each image of a run."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,7 @@ class ImageWriter:
         color_by: "class" or "instance".
         labels: whether class and score are written on the drawn picture.
         keep_picture: whether the drawn picture is given back, also if it is not saved.
+        on_file: called with each file that was written.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ImageWriter:
         color_by: ColorBy = "class",
         labels: bool = True,
         keep_picture: bool = False,
+        on_file: Callable[[Path], object] = lambda path: None,
     ) -> None:
         self.folder = folder
         self.save = frozenset(save)
@@ -63,6 +65,7 @@ class ImageWriter:
         self.color_by: ColorBy = color_by
         self.labels = labels
         self.keep_picture = keep_picture
+        self.on_file = on_file
 
     def targets(self, stems: Sequence[str]) -> list[Path]:
         """The files, and for cutouts the folders, to which a run over images with these stems may write."""
@@ -84,12 +87,14 @@ class ImageWriter:
                 image, detections, self.class_names, color_by=self.color_by, labels=self.labels
             )
             if "overlay" in self.save:
-                write_picture(self.folder / f"{stem}.jpg", picture)
+                self.on_file(write_picture(self.folder / f"{stem}.jpg", picture))
         if "masks" in self.save:
-            write_index_mask(self.folder / "masks" / f"{stem}.png", detections)
+            self.on_file(write_index_mask(self.folder / "masks" / f"{stem}.png", detections))
         if "prototypes" in self.save:
             sheet = prototypes_picture(image, detections, self.class_names)
-            write_picture(self.folder / "prototypes" / f"{stem}.png", sheet)
+            self.on_file(write_picture(self.folder / "prototypes" / f"{stem}.png", sheet))
         if "cutouts" in self.save:
-            write_cutouts(self.folder / "cutouts" / stem, image, detections, self.class_names)
+            folder = self.folder / "cutouts" / stem
+            for file in write_cutouts(folder, image, detections, self.class_names):
+                self.on_file(file)
         return Written(plain_result(str(found.file), detections, self.class_names), picture)

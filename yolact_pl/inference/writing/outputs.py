@@ -32,7 +32,7 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> Path:
     return path
 
 
-def write_index_mask(path: Path, detections: Detections) -> None:
+def write_index_mask(path: Path, detections: Detections) -> Path:
     """Write masks as one indexed PNG: 0 is background, k the k-th object, in the colors of `index_color`.
 
     Where masks overlap, the better object is seen.
@@ -51,21 +51,25 @@ def write_index_mask(path: Path, detections: Detections) -> None:
     image.putpalette([0, 0, 0, *(channel for rank in range(count) for channel in index_color(rank))])
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, "PNG")
+    return path
 
 
 def write_cutouts(
     folder: Path, image: NDArray[np.uint8], detections: Detections, class_names: Sequence[str]
-) -> None:
-    """Write each object as `<rank>_<class>.png`; the rank counts from 1, best first.
+) -> list[Path]:
+    """Write each object as `<rank>_<class>.png`; the rank counts from 1, best first. Returns the files.
 
     A cut-out is RGBA, as large as the mask and transparent around it; objects with an empty mask have none.
     """
     labels: list[int] = detections.labels.tolist()
+    files = []
     for row, label in enumerate(labels):
         patch = detections.mask_patch(row)
         if patch.pixels.size:
             cutout = np.dstack((image[patch.window], patch.pixels.astype(np.uint8) * 255))
-            write_picture(folder / f"{row + 1:02}_{file_name(class_names[label])}.png", cutout)
+            name = f"{row + 1:02}_{file_name(class_names[label])}.png"
+            files.append(write_picture(folder / name, cutout))
+    return files
 
 
 def file_name(text: str) -> str:

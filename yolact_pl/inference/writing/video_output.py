@@ -14,6 +14,7 @@ from yolact_pl.inference.video.writer import VideoWriter
 from yolact_pl.inference.writing.image_writer import Found, ImageWriter
 from yolact_pl.inference.writing.results_file import plain_result
 from yolact_pl.inference.writing.screen import Screen, open_screen
+from yolact_pl.inference.writing.written_files import WrittenFiles
 
 
 class VideoOutput:
@@ -22,7 +23,8 @@ class VideoOutput:
     Args:
         reader: where the frames come from; `<stem>` is its name.
         folder: `video` or `overlay` go to `<stem><suffix>`, `json` to `<stem>.jsonl`, a line per frame,
-            `masks` and `cutouts` to the folder `<stem>`.
+            `masks` and `cutouts` to the folder `<stem>`; those and json of an earlier run over the same video
+            do not stay.
         class_names: one for each label.
         save: which of these.
         suffix: of the video, see `VideoWriter`.
@@ -56,9 +58,12 @@ class VideoOutput:
             self.writer = VideoWriter(path, reader.rate, time_base=reader.time_base, sound=reader.path)
         self.json_path = folder / f"{stem}.jsonl" if "json" in kinds else None
         self.json: TextIO | None = None
+        self._written = WrittenFiles(folder, stem)
         self.images: ImageWriter | None = None
         if images := kinds & {"masks", "cutouts"}:
-            self.images = ImageWriter(folder / stem, save=images, class_names=class_names)
+            self.images = ImageWriter(
+                folder / stem, save=images, class_names=class_names, on_file=self._written.add
+            )
         self.screen: Screen | None = open_screen(reader.name) if show else None
         self.screen_closed = False
         self.num_frames = 0
@@ -101,6 +106,7 @@ class VideoOutput:
         return f"{text}; wrote {' and '.join(files)}" if files else text
 
     def __enter__(self) -> "VideoOutput":
+        self._written.__enter__()
         return self
 
     def __exit__(
@@ -113,11 +119,13 @@ class VideoOutput:
             self.json.close()
         if self.writer is not None:
             self.writer.__exit__(kind, error, trace)
+        self._written.__exit__(kind, error, trace)
 
     def _write_json(self, path: Path, seen: SeenFrame) -> None:
         if self.json is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.json = path.open("w", encoding="utf-8", buffering=1)
+            self._written.add(path)
         found = plain_result(self.source_name, seen.detections, self.class_names)
         record = {"frame": seen.frame.index, "time": round(seen.frame.time, 6), **found}
         self.json.write(json.dumps(record, ensure_ascii=False) + "\n")
