@@ -14,6 +14,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 import yolact_pl
+from tests.inference.test_predictor import small_predictor
+from yolact_pl.inference.engines import torch_engine
 from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet
@@ -88,6 +90,13 @@ def test_options_narrow_what_is_found(model: yolact_pl.Model, pixels: np.ndarray
     assert (model(pixels, min_score=middle, top_k=10_000).scores > middle).all()
     with pytest.raises(ValueError, match=r"stra.*star"):
         model(pixels, classes=["stra"])
+
+
+def test_an_object_gets_one_label_unless_asked_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_engine, "read_checkpoint", lambda *_, **__: (small_predictor(), [1, 2, 3]))
+
+    assert yolact_pl.load("any").predictor.request.nms == "cross_class"
+    assert yolact_pl.load("any", nms="fast").predictor.request.nms == "fast"
 
 
 def test_tiles_find_more_and_each_in_pixels_of_the_image(model: yolact_pl.Model) -> None:

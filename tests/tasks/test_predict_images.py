@@ -4,6 +4,7 @@ import json
 import logging
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -12,11 +13,12 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from tests.inference.test_predictor import random_images, small_predictor
+from tests.inference.test_predictor import NAMES, random_images, small_network, small_predictor
 from yolact_pl.images.image_file import read_image
 from yolact_pl.inference import image_reader
 from yolact_pl.inference.drawing.draw import draw_detections
 from yolact_pl.inference.writing.outputs import write_picture
+from yolact_pl.postprocess import Postprocess
 from yolact_pl.tasks import predict
 
 OPTIONS = Path(__file__).parents[2] / "conf" / "task" / "predict.yaml"
@@ -78,6 +80,19 @@ def test_a_second_run_leaves_nothing_of_the_first(run: Any, photos: Path) -> Non
     output = run(str(photos / "b.jpg"), save=["json", "masks"])
     assert tree(output) == {"masks/b.png", "predictions.json"}
     assert sizes(output) == {"photos/b.jpg": [30, 60]}
+
+
+@pytest.mark.parametrize(("options", "nms"), [({}, "cross_class"), ({"nms": "fast"}, "fast")])
+def test_an_object_gets_one_label_unless_asked_otherwise(
+    options: dict[str, str], nms: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, cfg = small_network(), OmegaConf.create({"model": {"postprocess": {}}, "dataset": {}})
+    trained = SimpleNamespace(network=network, cfg=cfg, class_names=NAMES)
+    monkeypatch.setattr(predict, "load_trained", lambda cfg: trained)
+    monkeypatch.setattr(predict, "build", lambda cfg: Postprocess())
+    monkeypatch.setattr(predict, "image_size", lambda cfg: (64, 96))
+    monkeypatch.setattr(predict, "resize_mode", lambda cfg: "stretch")
+    assert predict._predictor(config("x", tmp_path, **options)).request.nms == nms
 
 
 def test_recursive_takes_the_folders_inside_and_names_do_not_collide(run: Any, photos: Path) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 MIN_SCORE = 0.3
+ONE_LABEL = "cross_class"
+"""Suppression that gives an object its best class only; the published one may give it several."""
 SMALLEST_SIDE = 32
 
 
@@ -132,7 +134,8 @@ def load(
         resize: how images are placed on it, "stretch", "letterbox" or "shortest_edge", see `Resize`; None:
             as it was trained.
         half: compute in 16 bits, see `TorchEngine`; worth it on a GPU.
-        options: min_score (0.3), classes, top_k, nms, iou_threshold, see `Options`; defaults of all calls.
+        options: min_score (0.3), classes, top_k, nms ("cross_class": one label per object; "fast": as
+            published), iou_threshold, see `Options`; defaults of all calls.
 
     Raises:
         ValueError: no such file, not a checkpoint that can be used, no such device, or a wrong option.
@@ -144,7 +147,7 @@ def load(
     predictor, category_ids = read_checkpoint(
         checkpoint, device=device, image_size=image_size, resize=resize, half=half
     )
-    asked: Options = {"min_score": MIN_SCORE, **options}
+    asked: Options = {"min_score": MIN_SCORE, "nms": ONE_LABEL, **options}
     return Model(predictor.with_options(**asked), category_ids)
 
 

@@ -194,6 +194,7 @@ def _predictor(cfg: DictConfig) -> Predictor:
         device=cfg.device,
         half=cfg.half,
         value_range=stored_value_range(trained.cfg),
+        nms=cfg.nms,
         min_score=cfg.min_score,
         classes=list(classes) if isinstance(classes, ListConfig) else classes,
         top_k=cfg.top_k,
