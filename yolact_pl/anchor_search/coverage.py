@@ -1,4 +1,4 @@
-"""The best anchor of every object.
+"""IoU of every object with its best anchor.
 
 All anchors of one shape and level are copies of each other on a grid, and the IoU of a box with such a copy
 never rises as the distance of their centres grows, along x as along y. So only the copy in the object's own
@@ -22,34 +22,34 @@ SMALL, MEDIUM = 32**2, 96**2
 
 
 class Coverage(NamedTuple):
-    """What the anchors are to each object."""
+    """Best anchor of each object."""
 
     iou: Tensor
-    """[N] float32, with the best of all anchors."""
+    """[N] float32 IoU with the best anchor."""
     level: Tensor
-    """[N] int64, of that anchor: 0 is P3; the finest of equals."""
+    """[N] int64 pyramid level of that anchor, 0 for P3; the finest level in a tie."""
 
     @property
     def mean_iou(self) -> float:
-        """Over all objects."""
+        """Mean best IoU over all objects."""
         return self.iou.double().mean().item()
 
     @property
     def recall(self) -> float:
-        """The share of the objects that have an anchor at an IoU of `RECALL_IOU`."""
+        """Fraction of objects whose best IoU is at least `RECALL_IOU`."""
         return (self.iou >= RECALL_IOU).double().mean().item()
 
     def of(self, chosen: Tensor) -> "Coverage":
-        """Of some of the objects, [N] bool."""
+        """Coverage of a subset of the objects, given as [N] bool."""
         return Coverage(self.iou[chosen], self.level[chosen])
 
 
 class Objects:
-    """The boxes of a data set as the network meets them.
+    """Boxes of a data set at the network's input resolution.
 
     Args:
         boxes: [N, 4] xyxy in pixels of the network's input, N > 0.
-        inputs: [N, 2] (height, width) of the network's input that the object is on.
+        inputs: [N, 2] (height, width) of the network's input for the object's image.
         area: [N] in square pixels of the original image.
     """
 
@@ -67,19 +67,19 @@ class Objects:
         return len(self.boxes)
 
     def sample(self, count: int, rng: np.random.Generator) -> "Objects":
-        """So many of them, chosen at random; all if there are no more."""
+        """A random subset of `count` objects; all objects if there are no more."""
         if count >= len(self):
             return self
         chosen = torch.from_numpy(rng.choice(len(self), count, replace=False))
         return Objects(self.boxes[chosen], self.inputs[chosen], self.area[chosen])
 
     def by_size(self) -> dict[str, Tensor]:
-        """[N] bool each: which objects are COCO's small, medium and large ones."""
+        """[N] bool masks of COCO's small, medium and large objects."""
         small, large = self.area < SMALL, self.area >= MEDIUM
         return {"small": small, "medium": ~small & ~large, "large": large}
 
     def coverage(self, anchors: Anchors) -> Coverage:
-        """The best anchor of each object, as if all anchors of the image had been tried."""
+        """The best of all anchors of its image, for each object."""
         levels = []
         for level in range(len(anchors.scales)):
             shapes = torch.tensor(anchors.cell_sizes(level))
@@ -88,7 +88,7 @@ class Objects:
         return Coverage(iou, level)
 
     def _distance(self, level: int) -> Tensor:
-        """[N, 2] along x and y, from each object's centre to the nearest cell centre of a level."""
+        """[N, 2] distance along x and y from each object's centre to the nearest cell centre of a level."""
         if level not in self._distances:
             stride = FIRST_STRIDE * 2**level
             extent = self.inputs.flip(1)
@@ -100,7 +100,7 @@ class Objects:
 
 
 def _iou_of_shapes(sizes: Tensor, distance: Tensor, shapes: Tensor) -> Tensor:
-    """IoU of boxes [N, 2] with anchors [K, 2], widths and heights, [N, 2] apart: [N, K]."""
+    """[N, K] IoU of boxes with anchors, from sizes [N, 2] and [K, 2] and centre distances [N, 2]."""
     overlap = []
     for axis in (0, 1):
         half, gap = sizes[:, axis, None] / 2, distance[:, axis, None]

@@ -1,4 +1,4 @@
-"""The objects of a data set and their anchors, drawn."""
+"""Plot of object and anchor sizes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,11 +22,11 @@ BEFORE: Color = (150, 150, 158)
 AFTER: Color = (24, 96, 200)
 BINS = 40
 SMALLEST = 0.25
-"""Objects of less width or height, in pixels, are drawn as if they had this."""
+"""Smallest width and height in pixels at which objects are drawn."""
 
 
 class _Axes(NamedTuple):
-    """A square of `SIDE` pixels whose axes run over these values."""
+    """Data range of a square plot of `SIDE` pixels."""
 
     left: int
     low: float
@@ -42,12 +42,12 @@ class _Axes(NamedTuple):
 def draw_anchors(
     objects: Objects, before: tuple[Anchors, Coverage], after: tuple[Anchors, Coverage]
 ) -> Picture:
-    """Widths and heights of objects and anchors at the left, IoUs with the best anchor at the right.
+    """Sizes of objects and anchors on the left, histogram of best IoUs on the right.
 
     Args:
         objects: of a data set.
-        before: the configured anchors, and what they are to the objects.
-        after: the proposed ones.
+        before: the configured anchors with their coverage.
+        after: the proposed anchors with their coverage.
 
     Returns:
         [H, W, 3] RGB.
@@ -107,7 +107,7 @@ def _draw_ious(canvas: Picture, before: Coverage, after: Coverage) -> None:
 
 
 def _scatter(canvas: Picture, axes: _Axes, sizes: NDArray[np.float64]) -> None:
-    """A darker pixel for more objects: thousands of dots would hide how many lie at one place."""
+    """Density map, as thousands of dots would hide each other."""
     density = np.zeros(canvas.shape[:2], dtype=np.float32)
     np.add.at(density, (axes.y(sizes[:, 1]), axes.x(sizes[:, 0])), 1)
     density = np.asarray(cv2.GaussianBlur(density, (0, 0), 2.5))

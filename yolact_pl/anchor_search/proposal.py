@@ -1,6 +1,6 @@
-"""Anchors for a data set: k-means gives a start, and an evolutionary search goes on from there.
+"""Anchors for a data set: k-means followed by an evolutionary search.
 
-What is compared are the anchors as the network will have them: scales in whole pixels, each in its cell.
+Candidates are compared as the network will use them: scales in whole pixels, anchors at cell centres.
 """
 
 from dataclasses import replace
@@ -13,13 +13,13 @@ from yolact_pl.anchor_search.kmeans import typical_ratios, typical_sides
 from yolact_pl.anchor_search.setting import AnchorSetting
 
 SAMPLE = 10_000
-"""Objects that the search looks at; the result is checked on all."""
+"""Objects used by the search; the result is verified on all."""
 SACRIFICE = 0.02
-"""By how much the recall of small, medium or large objects may fall where that of all gains."""
+"""Largest drop in recall of small, medium or large objects accepted for a gain over all objects."""
 PARENTS, CHILDREN = 4, 12
 MOST_CHECKED, MORE_GENERATIONS = 12, 10
 FIRST_CHANGE, LAST_CHANGE = 0.25, 0.02
-"""Standard deviation of the logarithm of a scale or ratio from parent to child."""
+"""Standard deviation of the mutation of log scales and log ratios."""
 MOST_EXTREME_RATIO = 10.0
 
 
@@ -31,18 +31,17 @@ def propose(
     generations: int,
     seed: int,
 ) -> AnchorSetting:
-    """Anchors that cover the objects better, as many as are configured.
+    """Anchors that cover the objects better, in the configured number.
 
-    Their mean best IoU and their recall are both at least those of the configured anchors, and the recall of
-    none of COCO's sizes falls by more than `SACRIFICE`; if nothing better is found, the configured ones are
-    returned.
+    Mean best IoU and recall are at least those of the configured anchors, and the recall of none of COCO's
+    sizes falls by more than `SACRIFICE`; if nothing better is found, the configured anchors are returned.
 
     Args:
         objects: of the training set.
-        configured: where the search begins.
+        configured: initial candidate.
         image_size: (height, width) that anchors are scaled to.
-        generations: of the search; 0 stays at the best of k-means and what is configured.
-        seed: of the search.
+        generations: number of search generations; 0 compares only k-means and the configured anchors.
+        seed: of the random search.
     """
     start = configured.stated_for(image_size)
     rng = np.random.default_rng(seed)
@@ -58,7 +57,7 @@ def propose(
         missing = [max(0.0, old - new) for new, old in zip(found, limits, strict=True)]
         if not any(missing):
             return best
-        # Of a large set the search has seen a part only, in which this looked better than it is.
+        # The search uses a sample of large sets, on which this candidate scored better than on all objects.
         search.refuse(best, missing)
         for _ in range(min(generations, MORE_GENERATIONS)):
             search.breed(LAST_CHANGE, rng)
@@ -66,9 +65,9 @@ def propose(
 
 
 def by_kmeans(objects: Objects, configured: AnchorSetting, image_size: tuple[int, int]) -> AnchorSetting:
-    """The typical sizes and forms of objects, as many as there are levels and ratios."""
+    """Typical object sizes as scales and typical aspect ratios, one per level and configured ratio."""
     sizes = objects.sizes.double().numpy()
-    # The octaves of a level lie at and above its scale: their middle is to be at the typical size.
+    # The octaves of a level lie at and above its scale; their geometric mean should match the typical size.
     middle = 2 ** ((configured.octaves - 1) / (2 * configured.octaves))
     scales = typical_sides(sizes, len(configured.scales)) / middle
     ratios = typical_ratios(sizes, len(configured.ratios))
@@ -77,7 +76,7 @@ def by_kmeans(objects: Objects, configured: AnchorSetting, image_size: tuple[int
 
 
 class _Search:
-    """Remembers what was tried, and how good it was."""
+    """Evaluated candidates and their fitness."""
 
     def __init__(self, objects: Objects, configured: AnchorSetting, image_size: tuple[int, int]) -> None:
         self.objects = objects
@@ -87,22 +86,22 @@ class _Search:
         self._tried: dict[AnchorSetting, list[float]] = {}
 
     def best(self, count: int) -> list[AnchorSetting]:
-        """Best first, the first tried of equals."""
+        """The fittest candidates, best first; in a tie the first evaluated."""
         return sorted(self._tried, key=self.fitness, reverse=True)[:count]
 
     def consider(self, settings: list[AnchorSetting]) -> None:
-        """Try those that have not been tried yet."""
+        """Evaluate candidates that are new."""
         for setting in settings:
             self.fitness(setting)
 
     def breed(self, change: float, rng: np.random.Generator) -> None:
-        """Try children of the best."""
+        """Evaluate mutations of the fittest candidates."""
         parents = self.best(PARENTS)
         chosen = [parents[k] for k in rng.integers(len(parents), size=CHILDREN)]
         self.consider([_child(parent, change, self._image_size, rng) for parent in chosen])
 
     def refuse(self, setting: AnchorSetting, missing: list[float]) -> None:
-        """Never give this one again, and ask for more of the qualities of which it has too little."""
+        """Exclude a candidate, and raise the limits of the qualities that it missed."""
         self._tried[setting] = [0.0] * len(missing)
         self._limits = [
             min(1.0, limit + 1.5 * more + 1e-4) if more else limit
@@ -110,7 +109,7 @@ class _Search:
         ]
 
     def fitness(self, setting: AnchorSetting) -> float:
-        """Mean best IoU and recall together; below 0 if any quality is below its limit."""
+        """Sum of mean best IoU and recall; negative if any quality is below its limit."""
         if setting not in self._tried:
             self._tried[setting] = _qualities(self.objects, setting, self._image_size)
         values = self._tried[setting]
@@ -119,14 +118,14 @@ class _Search:
 
 
 def _qualities(objects: Objects, setting: AnchorSetting, image_size: tuple[int, int]) -> list[float]:
-    """Mean best IoU and recall of all objects, then the recall of each size, 1 where it has no objects."""
+    """Mean best IoU and recall of all objects, then recall per COCO size, 1 for sizes without objects."""
     coverage = objects.coverage(setting.build(image_size))
     sizes = [coverage.of(chosen).recall if chosen.any() else 1.0 for chosen in objects.by_size().values()]
     return [coverage.mean_iou, coverage.recall, *sizes]
 
 
 def _limits(objects: Objects, configured: AnchorSetting, image_size: tuple[int, int]) -> list[float]:
-    """What the qualities have to reach."""
+    """Lower bounds of the qualities."""
     mean_iou, recall, *sizes = _qualities(objects, configured, image_size)
     return [mean_iou, recall, *(size - SACRIFICE for size in sizes)]
 
@@ -134,7 +133,7 @@ def _limits(objects: Objects, configured: AnchorSetting, image_size: tuple[int, 
 def _child(
     parent: AnchorSetting, change: float, image_size: tuple[int, int], rng: np.random.Generator
 ) -> AnchorSetting:
-    """About half of the parent's scales and ratios, at least one, changed at random."""
+    """A copy with about half of the scales and ratios mutated, at least one."""
     genes = np.log([*parent.scales, *parent.ratios])
     changed = rng.random(len(genes)) < 0.5
     changed[rng.integers(len(genes))] = True
@@ -149,14 +148,14 @@ def _rounded(
     ratios: NDArray[np.float64],
     image_size: tuple[int, int],
 ) -> AnchorSetting:
-    """Scales ascending and in whole pixels, no larger than the image; ratios with two decimals."""
+    """Ascending scales in whole pixels, at most the image's side; ratios with two decimals."""
     whole = np.sort(np.clip(np.round(scales), 1, max(image_size)))
     short = np.clip(ratios, 1 / MOST_EXTREME_RATIO, MOST_EXTREME_RATIO).round(2)
     return replace(like, scales=tuple(map(int, whole)), ratios=tuple(map(float, short)))
 
 
 def _as_configured_where_equal(search: _Search, setting: AnchorSetting) -> AnchorSetting:
-    """Take back single changes that improve nothing, as of levels that have no objects."""
+    """Revert single changes that improve nothing, such as on levels without objects."""
     for name in ("scales", "ratios"):
         own, configured = getattr(setting, name), getattr(search.configured, name)
         for position in range(len(own)):
@@ -166,5 +165,5 @@ def _as_configured_where_equal(search: _Search, setting: AnchorSetting) -> Ancho
             other = replace(setting, **{name: values})
             ascending = list(other.scales) == sorted(other.scales)
             if ascending and search.fitness(other) >= search.fitness(setting):
-                return _as_configured_where_equal(search, other)  # now others may be free to go back too
+                return _as_configured_where_equal(search, other)  # others may now be revertible too
     return setting

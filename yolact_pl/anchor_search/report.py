@@ -1,4 +1,4 @@
-"""Configured and proposed anchors side by side, as text."""
+"""Text tables that compare configured and proposed anchors."""
 
 import torch
 
@@ -8,12 +8,12 @@ from yolact_pl.text_table import text_table
 
 
 def size_table(objects: Objects, before: Coverage, after: Coverage) -> str:
-    """Mean best IoU and recall of all objects, and of COCO's sizes.
+    """Mean best IoU and recall of all objects and per COCO size.
 
     Args:
         objects: of a data set.
-        before: what the configured anchors are to them.
-        after: what the proposed ones are.
+        before: coverage by the configured anchors.
+        after: coverage by the proposed anchors.
     """
     rows = [["objects", "number", "best IoU", "-> proposed", f"recall at {RECALL_IOU}", "-> proposed"]]
     everything = {"all": torch.ones(len(objects), dtype=torch.bool)}
@@ -24,7 +24,7 @@ def size_table(objects: Objects, before: Coverage, after: Coverage) -> str:
 
 
 def level_table(before: tuple[Anchors, Coverage], after: tuple[Anchors, Coverage]) -> str:
-    """The same for the objects whose best anchor is on each level, which are others before and after."""
+    """The same per level of the best anchor; an object may change its level."""
     rows = [["level", "scales", "-> proposed", "number", "->", "best IoU", "->", "recall", "->"]]
     for level in range(len(before[0].scales)):
         old, new = (coverage.of(coverage.level == level) for _, coverage in (before, after))
@@ -37,7 +37,7 @@ def level_table(before: tuple[Anchors, Coverage], after: tuple[Anchors, Coverage
 
 
 def describe_forms(anchors: Anchors) -> str:
-    """Ratios, or what is made of them."""
+    """Aspect ratios, or side lengths of square anchors."""
     if anchors.square:
         return "squares of " + ", ".join(f"{ratio**0.5:.3g}" for ratio in anchors.ratios) + " times the scale"
     return "width / height " + ", ".join(f"{ratio:.3g}" for ratio in anchors.ratios)
