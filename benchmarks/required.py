@@ -93,7 +93,7 @@ REQUIRED: list[Required | RequiredFigure] = [
             variant=f"this project {precision}",
             bounds="convolutions and their gradients",
         )
-        for precision, ratio in (("float32", 1.4), ("bf16-mixed", 2))
+        for precision, ratio in (("float32", 1.25), ("bf16-mixed", 2))
     ),
     *(
         RequiredFigure(
@@ -101,7 +101,7 @@ REQUIRED: list[Required | RequiredFigure] = [
             script="training_step",
             figure=f"{variant} {precision}, memory",
             goal=goal,
-            bounds="maps that are kept for the way back",
+            bounds="activations saved for backward",
         )
         for precision in ("float32", "bf16-mixed")
         for variant, suffix, goal in (
