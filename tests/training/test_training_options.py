@@ -361,3 +361,22 @@ def test_nothing_is_searched_by_processes_that_others_start(
     more = [f"{key}={value}" for key, value in outside.items()]
     with pytest.raises(ValueError, match=r"dataset\.batch_size=auto is found by a run on one machine"):
         run_task(tmp_path, "dataset.batch_size=auto", *more)
+
+
+def test_a_schedule_of_many_epochs_is_told(
+    run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is trained: of 10 images at 2 a step, 1,000 epochs have 5,000 steps."""
+    monkeypatch.setattr("pytorch_lightning.Trainer.fit", lambda *arguments, **options: None)
+    stated = ["schedule.milestones=[2000,3000]", "schedule.batch_size=4"]
+    run_task(tmp_path, "schedule.max_steps=2500", *stated)
+    assert "is long" not in caplog.text
+    run_task(tmp_path, "schedule.max_steps=5000", *stated)
+    (told,) = (message for message in caplog.messages if "is long" in message)
+    assert told.startswith("that is long for 10 images; for 500 epochs: ")
+    shorter = told.split(": ")[1].split()
+    assert shorter == ["schedule.max_steps=1250", "schedule.milestones=[500,750]"]
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        run_task(tmp_path, *stated, *shorter)
+    assert "2,500 steps, 500.0 epochs" in caplog.text

@@ -38,6 +38,10 @@ from yolact_pl.training.warn_of_mistakes import warn_of_mistakes
 
 _log = logging.getLogger(__name__)
 MIN_IMAGES_FOR_BATCH_NORM = 6
+MOST_EPOCHS = 1000
+"""Longer schedules are warned of."""
+USUAL_EPOCHS = 500
+"""The length that such a warning proposes."""
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -146,6 +150,13 @@ def _announce(
     else:
         _log.info("schedule   %s", scaled.describe())
     _log.info("length     %s steps, %.1f epochs", f"{scaled.run_steps:,}", epochs)
+    if epochs > MOST_EPOCHS:
+        shorter = stated.max_steps * USUAL_EPOCHS / epochs
+        steps = ",".join(str(round(step * shorter / stated.max_steps)) for step in stated.milestones)
+        _log.warning(
+            "that is long for %d images; for %d epochs: schedule.max_steps=%d schedule.milestones=[%s]",
+            data.train_size, USUAL_EPOCHS, max(1, round(shorter)), steps,
+        )  # fmt: skip
     _log.info("output     %s", cfg.output)
     log_difference()
     if resume is not None:
