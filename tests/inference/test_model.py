@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 import yolact_pl
 from tests.inference.test_predictor import small_predictor
 from yolact_pl.inference.engines import torch_engine
-from yolact_pl.inference.engines.torch_engine import torch_predictor
+from yolact_pl.inference.engines.torch_engine import resolve_device, torch_predictor
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
@@ -110,8 +110,32 @@ def test_tiles_find_more_and_each_in_pixels_of_the_image(model: yolact_pl.Model)
     assert few.names == ["star"] * 2
     small = model.tiled(large[:90, :90], tile=100)
     np.testing.assert_array_equal(small.masks, model(large[:90, :90]).masks)
-    with pytest.raises(ValueError, match="overlap=2"):
-        model.tiled(large, overlap=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", value) for value in (-1, 0, 2.5, "4", True)]
+    + [("tile", value) for value in (0, -64, 64.5, "64", True)]
+    + [("overlap", value) for value in (2, -0.1, "some", None, float("nan"))],
+)
+def test_wrong_options_of_tiles_are_told(model: yolact_pl.Model, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name}=.*expected"):
+        model.tiled(np.zeros((150, 230, 3), dtype=np.uint8), **{name: value})
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"image_size": value} for value in (550.0, "550", 8, (64,), (64, 64.5), True)] + [{"half": "no"}],
+)
+def test_wrong_options_of_load_are_told(option: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"{next(iter(option))}=.*expected"):
+        yolact_pl.load("any.ckpt", **option)
+
+
+@pytest.mark.parametrize("device", [None, 2.5, "tpu"])
+def test_a_device_that_is_none_is_told(device: Any) -> None:
+    with pytest.raises(ValueError, match="is not known: give auto"):
+        resolve_device(device)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +149,11 @@ def test_tiles_find_more_and_each_in_pixels_of_the_image(model: yolact_pl.Model)
         ({"iou_threshold": -0.1}, "iou_threshold=-0.1"),
         ({"top_k": 0}, "top_k=0"),
         ({"top_k": 2.5}, r"top_k=2\.5"),
+        ({"top_k": True}, "top_k=True"),
+        ({"min_score": False}, "min_score=False"),
+        ({"iou_threshold": True}, "iou_threshold=True"),
+        ({"classes": 3}, "classes=3: expected names"),
+        ({"classes": [["disc"]]}, "no class"),
         ({"nms": "soft"}, "nms='soft' is not known"),
         ({"classes": []}, "classes is empty"),
     ],

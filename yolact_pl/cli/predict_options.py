@@ -7,7 +7,7 @@ from omegaconf import DictConfig, ListConfig
 
 from yolact_pl.config.switches import check_switches
 from yolact_pl.inference.engines.torch_engine import resolve_device
-from yolact_pl.inference.options import nearest
+from yolact_pl.inference.options import is_count, is_number, nearest
 from yolact_pl.inference.tiling.tiles import tile_overlap
 from yolact_pl.inference.video.writer import CODECS
 from yolact_pl.inference.writing.outputs import MAX_INDEX
@@ -76,10 +76,8 @@ def _check_save(save: Sequence[str], possible: Sequence[str]) -> None:
 def _check_kinds(cfg: DictConfig) -> None:
     check_switches(cfg, *SWITCHES)
     for key in NUMBERS:
-        if isinstance(cfg[key], bool) or not isinstance(cfg[key], int | float):
+        if not is_number(cfg[key]):
             raise ValueError(f"{key}={cfg[key]}: expected a number")
     for key in ("batch_size", "top_k", "tile"):
-        if cfg[key] is not None and not (
-            isinstance(cfg[key], int) and not isinstance(cfg[key], bool) and cfg[key] >= 1
-        ):
+        if cfg[key] is not None and not is_count(cfg[key]):
             raise ValueError(f"{key}={cfg[key]}: expected a whole number, at least 1")

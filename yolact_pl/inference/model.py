@@ -8,7 +8,7 @@ from PIL import Image
 from typing_extensions import Unpack
 
 from yolact_pl.images.any_image import AnyImage, ImageStack, is_one_image, to_pixels
-from yolact_pl.inference.options import Options
+from yolact_pl.inference.options import Options, is_count
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.results.image_detections import ImageDetections
 
@@ -142,6 +142,8 @@ def load(
     """
     if image_size is not None:
         image_size = _height_width(image_size)
+    if not isinstance(half, bool):
+        raise ValueError(f"half={half!r}: expected True or False")
     from yolact_pl.inference.engines.torch_engine import read_checkpoint
 
     predictor, category_ids = read_checkpoint(
@@ -151,11 +153,11 @@ def load(
     return Model(predictor.with_options(**asked), category_ids)
 
 
-def _height_width(image_size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side >= SMALLEST_SIDE for side in sides):
+def _height_width(image_size: int | Sequence[int]) -> tuple[int, int]:
+    sides = image_size if isinstance(image_size, Sequence) else (image_size, image_size)
+    if len(sides) != 2 or not all(is_count(side) and side >= SMALLEST_SIDE for side in sides):
         raise ValueError(
-            f"image_size={image_size!r}: expected a side or (height, width), each of at least "
+            f"image_size={image_size!r}: expected a side or (height, width), each a whole number of at least "
             f"{SMALLEST_SIDE} pixels"
         )
     return sides[0], sides[1]

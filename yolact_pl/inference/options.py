@@ -1,9 +1,10 @@
 """Options of a prediction, for any engine."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
+from typing import TypeGuard
 
 from typing_extensions import TypedDict
 
@@ -67,12 +68,22 @@ def check_options(options: Options) -> None:
             raise ValueError(f"there is no option {name!r}; {nearest(name, known)}")
     min_score, iou_threshold = options.get("min_score", 0.0), options.get("iou_threshold", 0.5)
     top_k = options.get("top_k")
-    if not (isinstance(min_score, Real) and 0 <= min_score < 1):
+    if not (is_number(min_score) and 0 <= min_score < 1):
         raise ValueError(f"min_score={min_score!r}: expected a number of at least 0 and below 1")
-    if not (isinstance(iou_threshold, Real) and 0 <= iou_threshold <= 1):
+    if not (is_number(iou_threshold) and 0 <= iou_threshold <= 1):
         raise ValueError(f"iou_threshold={iou_threshold!r}: expected a number from 0 to 1")
-    if top_k is not None and not (isinstance(top_k, Integral) and top_k >= 1):
+    if top_k is not None and not is_count(top_k):
         raise ValueError(f"top_k={top_k!r}: expected how many detections to keep, at least 1")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a real number; true and false are not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number of at least 1."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def labels_of(classes: Sequence[str] | str | None, class_names: Sequence[str]) -> frozenset[int] | None:
@@ -83,7 +94,9 @@ def labels_of(classes: Sequence[str] | str | None, class_names: Sequence[str]) -
     """
     if classes is None:
         return None
-    wanted = {classes} if isinstance(classes, str) else set(classes)
+    if not isinstance(classes, Iterable):
+        raise ValueError(f"classes={classes!r}: expected names of classes, such as {list(class_names[:2])}")
+    wanted = [classes] if isinstance(classes, str) else list(classes)
     if not wanted:
         raise ValueError("classes is empty: give some names, or None for all classes")
     for name in wanted:

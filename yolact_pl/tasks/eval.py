@@ -77,10 +77,6 @@ def run(cfg: DictConfig) -> float | None:
     """
     check_switches(cfg, "half")
     if cfg.tile is not None:
-        if type(cfg.tile) is not int or type(cfg.overlap) not in (int, float):
-            raise ValueError(
-                f"tile={cfg.tile} overlap={cfg.overlap}: expected pixels, and a part such as 0.2"
-            )
         tile_overlap(cfg.tile, cfg.overlap)
     cfg = _on_device(cfg)
     trained = load_trained(cfg)

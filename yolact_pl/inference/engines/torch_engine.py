@@ -229,7 +229,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         found = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ValueError(f"device={device!r} is not known: give auto, cpu, cuda, cuda:1 or mps") from None
     devices = {"cuda": torch.cuda.device_count, "mps": torch.mps.device_count}.get(found.type)
     if devices is not None and devices() <= (found.index or 0):

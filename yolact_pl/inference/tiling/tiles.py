@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from yolact_pl.inference.options import is_count, is_number
 from yolact_pl.inference.tiling.merging import merge_parts, rank
 from yolact_pl.inference.tiling.parts import Box, Part, Rectangle, as_detections, detected_parts
 from yolact_pl.results.detections import Detections
@@ -47,9 +48,9 @@ def tile_overlap(tile: int, overlap: float) -> int:
     Raises:
         ValueError: `tile` or `overlap` is not in its range.
     """
-    if tile < 1:
-        raise ValueError(f"tile={tile}: expected the side of a tile in pixels, at least 1")
-    if not 0 <= overlap <= MAX_OVERLAP:
+    if not is_count(tile):
+        raise ValueError(f"tile={tile}: expected the side of a tile in whole pixels, at least 1")
+    if not (is_number(overlap) and 0 <= overlap <= MAX_OVERLAP):
         raise ValueError(f"overlap={overlap}: expected the shared part of a tile, 0 to {MAX_OVERLAP}")
     return min(round(tile * overlap), tile - 1)
 
@@ -90,6 +91,8 @@ def predict_tiled(
     Raises:
         ValueError: an option is not in its range, or `predict` refuses the image.
     """
+    if not is_count(batch_size):
+        raise ValueError(f"batch_size={batch_size!r}: expected how many tiles to predict at once, at least 1")
     size = (image.shape[0], image.shape[1])
     tiles = tile_layout(size, tile, overlap)
     if len(tiles) == 1:
