@@ -52,6 +52,7 @@ class Data:
     num_classes = 2
     classes = ("cat", "dog")
     category_ids = (3, 7)
+    value_range = None
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def build_network(cfg: DictConfig, num_classes: int, *, pretrained: bool = True)
         ValueError: weights that cannot be fetched or do not fit, or arguments that a constructor refuses.
     """
     backbone = cfg.model.network.backbone
-    weights = FORMER_WEIGHTS.get(backbone.weights, backbone.weights)
+    weights = backbone.get("weights")
+    weights = FORMER_WEIGHTS.get(weights, weights)
     if not pretrained:
         weights = None
     elif weights is not None and is_published(weights):
