@@ -135,7 +135,7 @@ def _read(path: Path) -> _Source:
     logits, deltas = weights.get("head.class_logits.bias"), weights.get("head.box_deltas.bias")
     if logits is None or deltas is None or deltas.numel() < 4:
         return _Source(weights, without_place, [], named=False)
-    classes = released_classes(logits.numel() // (deltas.numel() // 4) - 1)
+    classes = released_classes(logits.numel() // (deltas.numel() // 4) - 1, path)
     return _Source(weights, without_place, list(classes.names), classes.known)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from yolact_pl.checkpoints.description import CheckpointError, build_network
 from yolact_pl.checkpoints.published import local_file
+from yolact_pl.checkpoints.released_anchors import REFERENCE_SIZE, AnchorChoice, describe_anchors
 from yolact_pl.models import darknet, resnet
 from yolact_pl.models.weight_files import RenameTable, load_exactly, read_tensors, rename_keys
 from yolact_pl.models.yolact import Yolact
@@ -52,15 +53,9 @@ DROPPED_KEYS = (
 )
 """Published names without a use."""
 
-COCO_SCALES = [24, 48, 96, 192, 384]
-PASCAL_SCALES = [32, 64, 128, 256, 512]
-RATIOS = [1.0, 0.5, 2.0]
-REFERENCE_SIZE = 550
-"""The image size that the scales belong to; all weights but `im400` and `im700` were trained at it."""
-
 
 def load_released(
-    path: str | Path, *, image_size: int | None = None, anchors: dict[str, Any] | None = None
+    path: str | Path, *, image_size: int | None = None, anchors: AnchorChoice | None = None
 ) -> Yolact:
     """The network of a released `.pth` file, with its weights, in evaluation mode.
 
@@ -115,7 +110,7 @@ def describe_released(
     *,
     source: str | Path,
     image_size: int | Sequence[int] = REFERENCE_SIZE,
-    anchors: dict[str, Any] | None = None,
+    anchors: AnchorChoice | None = None,
 ) -> dict[str, Any]:
     """The constructor calls of the network that weights are of, recognised from their names and shapes.
 
@@ -123,11 +118,11 @@ def describe_released(
         state: weights under their published names.
         source: the file, for errors.
         image_size: side of the images they were trained on, or [height, width]; anchors grow with it.
-        anchors: constructor call of the anchors. None takes those of the released weights: three octaves if a
-            cell has nine anchors, the Pascal ones with 20 classes, the square COCO ones else.
+        anchors: what is known of the anchors; None: see `recognised_anchors`.
 
     Raises:
-        CheckpointError: a weight that tells the architecture is missing or has an impossible shape.
+        CheckpointError: a weight that tells the architecture is missing or has an impossible shape, or the
+            anchors are of another number.
     """
 
     def size(key: str) -> int:
@@ -138,18 +133,14 @@ def describe_released(
         return state[key].shape[0]
 
     anchors_per_cell = size("prediction_layers.0.bbox_layer.bias") // 4
-    if anchors_per_cell not in (3, 9) and (anchors is None or anchors_per_cell == 0):
-        raise CheckpointError(
-            f"{source}: has {anchors_per_cell} anchors a cell; released weights have 3, or 9 "
-            "(YOLACT++), so say which anchors it was trained with"
-        )
+    described = describe_anchors(anchors_per_cell, source=source, image_size=image_size, anchors=anchors)
     num_classes = size("prediction_layers.0.conf_layer.bias") // anchors_per_cell - 1
     if num_classes < 1:
         raise CheckpointError(f"{source}: prediction_layers.0.conf_layer.bias is too short for any class")
     return {
         "_target_": "yolact_pl.models.yolact.Yolact",
         "backbone": _describe_darknet() if _is_darknet(state) else _describe_resnet(state, source=source),
-        "anchors": anchors or _describe_anchors(anchors_per_cell, num_classes, image_size),
+        "anchors": described,
         "num_classes": num_classes,
         "channels": size("fpn.lat_layers.0.weight"),
         "num_prototypes": size("proto_net.10.weight"),
@@ -188,20 +179,4 @@ def _describe_resnet(state: Mapping[str, Tensor], *, source: str | Path) -> dict
         "block": "bottleneck" if "backbone.layers.0.0.conv3.weight" in state else "basic",
         "deformable": bool(most),
         "deformable_interval": most[1] - most[0] if len(most) > 1 else 1,
-    }
-
-
-def _describe_anchors(
-    anchors_per_cell: int, num_classes: int, image_size: int | Sequence[int]
-) -> dict[str, Any]:
-    plus = anchors_per_cell == 9
-    pascal = not plus and num_classes == 20
-    return {
-        "_target_": "yolact_pl.models.anchors.Anchors",
-        "scales": PASCAL_SCALES if pascal else COCO_SCALES,
-        "ratios": RATIOS,
-        "octaves": 3 if plus else 1,
-        "square": not plus and not pascal,
-        "reference_size": REFERENCE_SIZE,
-        "image_size": image_size,
     }

@@ -1,6 +1,10 @@
 """The classes of the released weights: the files themselves hold no names."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
+
+from yolact_pl.models.weight_files import CheckpointError
 
 COCO_CLASSES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
@@ -33,11 +37,32 @@ class Classes(NamedTuple):
     """Whether the names are true ones; else they are numbers."""
 
 
-def released_classes(num_classes: int) -> Classes:
-    """The classes of released weights with so many: COCO's 80, Pascal's 20, else numbered from 1."""
-    if num_classes == len(COCO_CLASSES):
-        return Classes(COCO_CLASSES, COCO_CATEGORY_IDS, known=True)
-    if num_classes == len(PASCAL_CLASSES):
-        return Classes(PASCAL_CLASSES, PASCAL_CATEGORY_IDS, known=True)
+COCO = Classes(COCO_CLASSES, COCO_CATEGORY_IDS, known=True)
+PASCAL = Classes(PASCAL_CLASSES, PASCAL_CATEGORY_IDS, known=True)
+
+
+def released_classes(num_classes: int, source: str | Path) -> Classes:
+    """The classes of weights with so many: COCO's 80, Pascal's 20 if the file's name says so, or numbers."""
+    if num_classes == len(COCO.names):
+        return COCO
+    if num_classes == len(PASCAL.names) and "pascal" in Path(source).name.lower():
+        return PASCAL
     numbers = tuple(range(1, num_classes + 1))
     return Classes(tuple(f"class {number}" for number in numbers), numbers, known=False)
+
+
+def named_classes(names: Sequence[str], num_classes: int, source: str | Path) -> Classes:
+    """Classes by given names, with the ids of COCO if they are COCO's, else numbered from 1.
+
+    Raises:
+        CheckpointError: another number of them than the weights have, or names that are no text or double.
+    """
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        raise CheckpointError(f"class_names={names!r}: expected a list of names")
+    if len(names) != num_classes:
+        raise CheckpointError(f"class_names: {len(names)} names, but {source} has {num_classes} classes")
+    if len(set(names)) != len(names):
+        double = next(name for name in names if list(names).count(name) > 1)
+        raise CheckpointError(f"class_names: {double!r} is there twice")
+    ids = COCO_CATEGORY_IDS if tuple(names) == COCO_CLASSES else tuple(range(1, num_classes + 1))
+    return Classes(tuple(names), ids, known=True)

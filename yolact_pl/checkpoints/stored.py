@@ -1,5 +1,7 @@
 """A trained network as it lies in a file: a checkpoint of this project, or a released `.pth`."""
 
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +21,19 @@ from yolact_pl.checkpoints.description import (
 )
 from yolact_pl.checkpoints.older import PUBLISHED_DECODER
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, released_image_size
-from yolact_pl.checkpoints.released_classes import released_classes
+from yolact_pl.checkpoints.released_anchors import AnchorChoice
+from yolact_pl.checkpoints.released_classes import named_classes, released_classes
 from yolact_pl.decoders.decoder import Decoder
 from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH
 from yolact_pl.models.weight_files import named_tensors
 from yolact_pl.models.yolact import Yolact
+
+_log = logging.getLogger(__name__)
+_RELEASED = re.compile(
+    r"yolact_(plus_)?(base|resnet50|darknet53|im400|im700|resnet50_pascal)_54_(800000|120000)\.pth"
+)
+"""File names of which classes and anchors are certain."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +99,35 @@ class StoredNetwork:
             load_weights(network, self.weights, str(self.path))
 
 
-def read_stored_network(path: str | Path) -> StoredNetwork:
+def read_stored_network(
+    path: str | Path, *, class_names: Sequence[str] | None = None, anchors: AnchorChoice | None = None
+) -> StoredNetwork:
     """Read a file without running any code that is in it.
 
+    Args:
+        path: the file.
+        class_names: in place of the file's own, or of those that are assumed of a `.pth`.
+        anchors: of a `.pth`, see `describe_released`.
+
     Raises:
-        CheckpointError: no such file, no checkpoint, or not one of a YOLACT network.
+        CheckpointError: no such file, no checkpoint, or not one of a YOLACT network; class names or anchors
+            that do not fit it.
     """
     path = Path(path)
     content = read_checkpoint(path)
     if describes_itself(content):
         described = content[ENTRY]
         height, width = described["image_size"]
+        if anchors is not None:
+            raise CheckpointError(f"anchors={anchors}: checkpoint {path} says its anchors itself")
+        names = described["class_names"]
+        if class_names is not None:
+            names = list(named_classes(class_names, len(names), path).names)
         return StoredNetwork(
             path=path,
             tree=described["network"],
             decoder_tree=described["decoder"],
-            class_names=described["class_names"],
+            class_names=names,
             category_ids=described["category_ids"],
             image_size=(height, width),
             resize=described.get("resize", STRETCH),
@@ -114,8 +136,20 @@ def read_stored_network(path: str | Path) -> StoredNetwork:
         )
     weights = named_tensors(content, source=path)
     side = released_image_size(path)
-    tree = describe_released(weights, source=path, image_size=side)
-    classes = released_classes(tree["num_classes"])
+    tree = describe_released(weights, source=path, image_size=side, anchors=anchors)
+    num_classes, scales = tree["num_classes"], tree["anchors"]["scales"]
+    assumed = [] if anchors is not None else [f"anchors of scales {scales}"]
+    if class_names is not None:
+        classes = named_classes(class_names, num_classes, path)
+    else:
+        classes = released_classes(num_classes, path)
+        assumed.insert(0, f"{num_classes} classes {classes.names[0]!r} to {classes.names[-1]!r}")
+    if assumed and not _RELEASED.fullmatch(path.name):
+        _log.warning(
+            "%s does not say what it was trained for; assumed: %s. If that is wrong, give class_names= and "
+            "anchors= to yolact_pl.load or task=predict",
+            path, ", ".join(assumed),
+        )  # fmt: skip
     return StoredNetwork(
         path=path,
         tree=tree,

@@ -1,12 +1,14 @@
 """A trained network and the config that belongs to it, from a checkpoint of ours or a released one."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from omegaconf import DictConfig
 
 from yolact_pl.checkpoints.published import fetch, is_published
+from yolact_pl.checkpoints.released_anchors import AnchorChoice
 from yolact_pl.checkpoints.stored import read_stored_network
 from yolact_pl.config.build import build, build_network
 from yolact_pl.config.checkpoint_config import checkpoint_config
@@ -53,15 +55,21 @@ class Trained(NamedTuple):
         return data
 
 
-def load_trained(cfg: DictConfig) -> Trained:
+def load_trained(
+    cfg: DictConfig, *, class_names: Sequence[str] | None = None, anchors: AnchorChoice | None = None
+) -> Trained:
     """Load what `cfg.checkpoint` means: a file of ours, a released `.pth`, or the name of a published one.
+
+    Args:
+        cfg: of the run.
+        class_names: see `read_stored_network`.
+        anchors: see `read_stored_network`.
 
     Raises:
         CheckpointError: no file, no checkpoint, or one of another network than the command line asks for.
     """
-    stored = read_stored_network(
-        fetch(cfg.checkpoint) if is_published(cfg.checkpoint) else checkpoint_to_use(cfg)
-    )
+    path = fetch(cfg.checkpoint) if is_published(cfg.checkpoint) else checkpoint_to_use(cfg)
+    stored = read_stored_network(path, class_names=class_names, anchors=anchors)
     merged = checkpoint_config(cfg, stored, typed=typed_keys(), groups=chosen_groups())
     network = build_network(merged, len(stored.class_names), pretrained=False)
     stored.fill(network)

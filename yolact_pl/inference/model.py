@@ -1,6 +1,6 @@
 """The library's entry: load a trained network, give it images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -122,6 +122,8 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     resize: str | None = None,
     half: bool = False,
+    class_names: Sequence[str] | None = None,
+    anchors: str | Mapping[str, Any] | None = None,
     **options: Unpack[Options],
 ) -> Model:
     """A trained network, ready to be called with images.
@@ -134,6 +136,10 @@ def load(
         resize: how images are placed on it, "stretch", "letterbox" or "shortest_edge", see `Resize`; None:
             as it was trained.
         half: compute in 16 bits, see `TorchEngine`; worth it on a GPU.
+        class_names: of all classes in order, in place of those of the file. A `.pth` has none: 80 classes are
+            taken for COCO's, others are numbered.
+        anchors: those that a `.pth` was trained with: "coco", "pascal", "plus" (YOLACT++), or arguments of
+            `Anchors` that differ from the recognised ones, such as {"scales": [12, 24, 48, 96, 192]}.
         options: min_score (0.3), classes, top_k, nms ("cross_class": one label per object; "fast": as
             published), iou_threshold, see `Options`; defaults of all calls.
 
@@ -147,7 +153,13 @@ def load(
     from yolact_pl.inference.engines.torch_engine import read_checkpoint
 
     predictor, category_ids = read_checkpoint(
-        checkpoint, device=device, image_size=image_size, resize=resize, half=half
+        checkpoint,
+        device=device,
+        image_size=image_size,
+        resize=resize,
+        half=half,
+        class_names=class_names,
+        anchors=anchors,
     )
     asked: Options = {"min_score": MIN_SCORE, "nms": ONE_LABEL, **options}
     return Model(predictor.with_options(**asked), category_ids)

@@ -69,17 +69,26 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def named_tensors(content: Mapping[Any, Any], *, source: str | Path) -> dict[str, Tensor]:
-    """What a file holds, if it is nothing but named tensors.
+    """What a file holds, if it is nothing but named tensors, or those beside other things as `state_dict`.
+
+    Names that all start with `module.` or `_orig_mod.`, from torch's wrappers, lose it.
 
     Raises:
         CheckpointError: something else is in it.
     """
+    inner = content.get("state_dict")
+    if isinstance(inner, Mapping) and inner:
+        content = inner
     for key, value in content.items():
         if not isinstance(value, Tensor):
             raise CheckpointError(
                 f"{source} has {key!r}, a {type(value).__name__}; expected named tensors only"
             )
-    return {str(key): value for key, value in content.items()}
+    tensors = {str(key): value for key, value in content.items()}
+    for wrapper in ("module.", "_orig_mod."):
+        if all(name.startswith(wrapper) for name in tensors):
+            tensors = {name.removeprefix(wrapper): value for name, value in tensors.items()}
+    return tensors
 
 
 def _damaged(path: Path) -> str:

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from yolact_pl.cli.out_of_memory import memory_in_words
@@ -183,8 +184,8 @@ def _detect_batches(
 
 
 def _predictor(cfg: DictConfig) -> Predictor:
-    trained = load_trained(cfg)
-    classes = cfg.classes
+    anchors: Any = OmegaConf.to_container(cfg.anchors) if OmegaConf.is_config(cfg.anchors) else cfg.anchors
+    trained = load_trained(cfg, class_names=_names(cfg.class_names), anchors=anchors)
     return torch_predictor(
         trained.network,
         build(trained.cfg.model.postprocess),
@@ -196,9 +197,16 @@ def _predictor(cfg: DictConfig) -> Predictor:
         value_range=stored_value_range(trained.cfg),
         nms=cfg.nms,
         min_score=cfg.min_score,
-        classes=list(classes) if isinstance(classes, ListConfig) else classes,
+        classes=_names(cfg.classes),
         top_k=cfg.top_k,
     )
+
+
+def _names(value: Any) -> list[str] | None:
+    """One or several names, which may be numbers; None for null."""
+    if value is None:
+        return None
+    return [str(name) for name in (value if isinstance(value, ListConfig) else [value])]
 
 
 def _detect(cfg: DictConfig, predictor: Predictor) -> Detect:

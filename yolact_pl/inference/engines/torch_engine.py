@@ -11,6 +11,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from yolact_pl.checkpoints.published import local_file
+from yolact_pl.checkpoints.released_anchors import AnchorChoice
 from yolact_pl.checkpoints.stored import StoredNetwork, read_stored_network
 from yolact_pl.data.resize import fill_up, resize_images
 from yolact_pl.images.depth import ValueRange
@@ -199,9 +200,11 @@ def read_checkpoint(
     image_size: tuple[int, int] | None,
     resize: str | None,
     half: bool,
+    class_names: Sequence[str] | None = None,
+    anchors: AnchorChoice | None = None,
 ) -> tuple[Predictor, list[int]]:
     """The network of a checkpoint, and the id of each class in the annotation file; see `model.load`."""
-    stored = read_stored_network(local_file(checkpoint))
+    stored = read_stored_network(local_file(checkpoint), class_names=class_names, anchors=anchors)
     with torch.random.fork_rng(devices=[]):  # weights are drawn before the file's replace them
         network = stored.build(image_size)
     predictor = torch_predictor(
