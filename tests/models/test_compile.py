@@ -19,7 +19,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.c
 
 def tiny(*, deformable: bool) -> Yolact:
     torch.manual_seed(0)
-    backbone = ResNet([1, 1, 1, 1], block="basic", deformable=deformable)
+    backbone = ResNet([1, 1, 1, 1], block="basic", deformable=deformable, width=8)
     anchors = Anchors([24, 48, 96, 192, 384], [1, 0.5, 2])
     return Yolact(backbone, anchors, num_classes=3, channels=16, num_prototypes=4, mask_iou=deformable)
 
@@ -70,31 +70,27 @@ def test_exports(deformable: bool) -> None:
             torch.testing.assert_close(given, wanted)
 
 
-@needs_compiler
-@pytest.mark.parametrize("mode", [None, "reduce-overhead"])
-def test_compiled_network_predicts_the_same(mode: str | None) -> None:
+def test_compiled_network_predicts_the_same() -> None:
     torch._dynamo.reset()
     network = tiny(deformable=False).eval()
     batches = [torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8) for _ in range(2)]
     with torch.no_grad():
         expected = [network(batch) for batch in batches]
-        network.compile(mode=mode)
+        network.compile(backend="aot_eager")
         found = [network(batch) for batch in batches]
     for given, wanted in zip(found, expected, strict=True):
-        assert given.anchors is wanted.anchors  # of which the loss works things out once
+        assert given.anchors is wanted.anchors  # for which the assigner computes its groups once
         for a, b in zip(given[:4], wanted[:4], strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
 @needs_compiler
 @pytest.mark.slow
-@pytest.mark.parametrize(("deformable", "frozen"), [(False, True), (True, False)])
-def test_compiled_network_learns_the_same(deformable: bool, frozen: bool) -> None:
-    """By torch's own compiler, whose opinion of memory layouts no other backend has."""
+def test_compiled_network_learns_the_same() -> None:
+    """With torch's own compiler: other backends have no opinion of memory layouts."""
     torch._dynamo.reset()
-    network = tiny(deformable=deformable).to(memory_format=torch.channels_last).train()
-    if frozen:
-        freeze_batch_norm(network)
+    network = tiny(deformable=False).to(memory_format=torch.channels_last).train()
+    freeze_batch_norm(network)
     images = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
     start = copy.deepcopy(network.state_dict())
     gradients = []

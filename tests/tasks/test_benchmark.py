@@ -10,9 +10,10 @@ import torch
 from tests.tiny_run import TINY, compose_config
 from yolact_pl.checkpoints.description import ENTRY
 from yolact_pl.config.build import build, build_network, describe
+from yolact_pl.models.yolact import Yolact
 from yolact_pl.tasks.benchmark import run
 
-STAGES = ["decode and resize", "network", "boxes and NMS", "masks"]
+STAGES = ["decode and resize", "network", "detections", "masks at full size"]
 FEW = ["task=benchmark", "device=cpu", "task.warmup=1", "task.batch_sizes=[1,3]"]
 
 Run = Callable[..., Any]
@@ -98,8 +99,10 @@ def test_a_checkpoint_is_measured_with_its_own_config(run_task: Run, tmp_path: P
     assert report["images"] == "a synthetic image of 480x640"
 
 
-@pytest.mark.slow
-def test_compiled(run_task: Run, tmp_path: Path) -> None:
+def test_compiled(run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a backend that compiles nothing; `tests/models/test_compile.py` has torch's own."""
+    compile_network = Yolact.compile
+    monkeypatch.setattr(Yolact, "compile", lambda self, **_: compile_network(self, backend="eager"))
     run_task(tmp_path, *FEW, "task.images=1", "task.compile=true", "task.batch_sizes=[1]")
     report = numbers(tmp_path)
     check_times(report, [1])
