@@ -1,6 +1,7 @@
 """The import rules of ARCHITECTURE.md."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,8 @@ LIGHTNING = (
     "training/",
     "tasks/",
 )
+MAX_FILES = 15
+"""Of a room, with its `__init__.py`."""
 HYDRA = ("cli/", "config/", "training/", "tasks/", "hydra_plugins/")
 
 
@@ -131,6 +134,13 @@ for module in {modules}:
 import tests.inference.without_torch
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_rooms_are_small() -> None:
+    """A folder of many files holds several things."""
+    tests = [*(ROOT / "tests").glob("**/*.py")]
+    rooms = Counter(path.parent for path in [*FILES, *tests] if "benchmarks" not in path.parts)
+    assert {str(room): count for room, count in rooms.items() if count > MAX_FILES} == {}
 
 
 def test_no_bucket_files() -> None:

@@ -24,7 +24,7 @@ from yolact_pl.config.build import build_network, describe
 from yolact_pl.inference.video.reader import VideoReader
 from yolact_pl.inference.video.writer import VideoWriter
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CHECKPOINT = re.compile(r"(?<=yolact_pl\.load\()\"[^\"]+\"")
 CLASSES = ("disc", "star", "ring")

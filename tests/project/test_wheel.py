@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from setuptools.config.pyprojecttoml import load_file
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDERS = ("yolact_pl", "ops", "hydra_plugins")
 PROJECT = load_file(ROOT / "pyproject.toml")["project"]
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
