@@ -39,9 +39,8 @@ class MaskLoss(nn.Module):
         objects, truth = samples.objects, samples.masks.flatten(1)
         outside = ~crop_masks(torch.ones_like(samples.masks, dtype=torch.bool), samples.boxes).flatten(1)
         cropped = truth.masked_fill(outside, 0)
-        missed = LOG_LIMIT * (
-            truth.sum(1) - cropped.sum(1)
-        )  # outside of the crop the prediction is exactly 0
+        # Outside of the crop the predicted probability is exactly 0.
+        missed = LOG_LIMIT * (truth.sum(1) - cropped.sum(1))
         parts = samples.coefficients.split(samples.counts), objects.split(samples.counts)
         losses = [
             checkpoint(
