@@ -88,7 +88,7 @@ def test_an_object_gets_one_label_unless_asked_otherwise(
 ) -> None:
     network, cfg = small_network(), OmegaConf.create({"model": {"postprocess": {}}, "dataset": {}})
     trained = SimpleNamespace(network=network, cfg=cfg, class_names=NAMES)
-    monkeypatch.setattr(predict, "load_trained", lambda cfg: trained)
+    monkeypatch.setattr(predict, "load_trained", lambda cfg, **_: trained)
     monkeypatch.setattr(predict, "build", lambda cfg: Postprocess())
     monkeypatch.setattr(predict, "image_size", lambda cfg: (64, 96))
     monkeypatch.setattr(predict, "resize_mode", lambda cfg: "stretch")
@@ -136,6 +136,7 @@ SAVED = {
     "overlay": {"a.jpg", "gallery.jpg"},
     "json": {"predictions.json"},
     "masks": {"masks/a.png"},
+    "polygons": {"polygons/a.json"},
     "prototypes": {"prototypes/a.png"},
 }
 
@@ -148,7 +149,7 @@ def test_only_what_is_asked_for_is_written(kind: str, run: Any, photos: Path) ->
 def test_masks_and_cutouts_are_those_of_the_json(run: Any, photos: Path) -> None:
     from pycocotools import mask as coco_mask
 
-    output = run(str(photos / "a.png"), save=["json", "masks", "cutouts"])
+    output = run(str(photos / "a.png"), save=["json", "masks", "cutouts", "instance_masks", "polygons"])
     (entry,) = json.loads((output / "predictions.json").read_text())
     masks = [coco_mask.decode(found["segmentation"]).astype(bool) for found in entry["detections"]]
     assert len(masks) == SHOWN
@@ -157,6 +158,21 @@ def test_masks_and_cutouts_are_those_of_the_json(run: Any, photos: Path) -> None
         expected[masks[rank]] = rank + 1
     with Image.open(output / "masks" / "a.png") as image:
         np.testing.assert_array_equal(np.asarray(image), expected)
+
+    outlined = json.loads((output / "polygons" / "a.json").read_text())
+    names = [f"{rank:02}_{found['name']}.png" for rank, found in enumerate(entry["detections"], start=1)]
+    assert tree(output / "instance_masks" / "a") == set(names)
+    for name, found, mask in zip(names, outlined["detections"], masks, strict=True):
+        with Image.open(output / "instance_masks" / "a" / name) as image:
+            np.testing.assert_array_equal(np.asarray(image), mask * np.uint8(255))
+        filled = np.zeros((40, 50), dtype=np.uint8)
+        if mask.any():
+            runs = [np.asarray(part, float).ravel().tolist() for part in found["polygons"]]
+            filled = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(runs, 40, 50)))
+        assert (filled >= mask).all()  # holes are filled
+    for found in (*entry["detections"], *outlined["detections"]):
+        found.pop("segmentation", found.pop("polygons", None))
+    assert outlined == entry
 
     pixels = read_image(photos / "a.png")
     assert tree(output / "cutouts" / "a") == {
@@ -222,6 +238,7 @@ def test_colors_by_instance_change_the_pictures_and_nothing_else(run: Any, photo
         ("masks", "masks/x.png"),
         ("prototypes", "prototypes/x.png"),
         ("cutouts", "cutouts/01_star/01_star.png"),
+        ("instance_masks", "instance_masks/01_star/01_star.png"),
     ],
 )
 def test_nobodys_photo_is_replaced(

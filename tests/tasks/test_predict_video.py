@@ -147,9 +147,11 @@ def test_only_what_is_asked_for_is_written(save: list[str], files: set[str], tmp
 
 def test_masks_and_cutouts_of_each_frame(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", codec="MJPG", frames=3)
-    run(config(str(clip), tmp_path / "out", save=["masks", "cutouts"]))
+    run(config(str(clip), tmp_path / "out", save=["masks", "cutouts", "instance_masks", "polygons"]))
     expected = {f"clip/masks/{number:06}.png" for number in range(3)}
-    expected |= {f"clip/cutouts/{number:06}/01_thing.png" for number in range(3)}
+    expected |= {f"clip/{kind}/{number:06}/01_thing.png" for number in range(3)
+                 for kind in ("cutouts", "instance_masks")}  # fmt: skip
+    expected |= {f"clip/polygons/{number:06}.json" for number in range(3)}
     written = (path for path in (tmp_path / "out").rglob("[!.]*") if path.is_file())
     assert {path.relative_to(tmp_path / "out").as_posix() for path in written} == expected
     write_clip(clip, codec="MJPG", frames=2)

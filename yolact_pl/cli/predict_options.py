@@ -12,8 +12,9 @@ from yolact_pl.inference.tiling.tiles import tile_overlap
 from yolact_pl.inference.video.writer import CODECS
 from yolact_pl.inference.writing.outputs import MAX_INDEX
 
-OF_IMAGES = ("overlay", "json", "masks", "cutouts", "prototypes")
-OF_VIDEO = ("video", "overlay", "json", "masks", "cutouts")
+OF_BOTH = ("overlay", "json", "masks", "instance_masks", "polygons", "cutouts")
+OF_IMAGES = (*OF_BOTH, "prototypes")
+OF_VIDEO = ("video", *OF_BOTH)
 MODES = ("throughput", "latency")
 SWITCHES = ("show", "labels", "recursive", "half")
 BATCH_SIZE = 4

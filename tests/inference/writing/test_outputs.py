@@ -11,6 +11,7 @@ from yolact_pl.inference.writing.outputs import (
     file_name,
     write_cutouts,
     write_index_mask,
+    write_instance_masks,
     write_picture,
 )
 from yolact_pl.results.detections import Detections
@@ -90,6 +91,20 @@ def test_cutouts_are_the_objects_own_pixels_named_by_rank_and_class(tmp_path: Pa
     hole = np.full((4, 4), 255)
     hole[1, 1] = 0
     np.testing.assert_array_equal(first[..., 3], hole)
+
+
+def test_instance_masks_keep_what_others_cover(tmp_path: Path) -> None:
+    masks = np.zeros((3, 10, 12), dtype=np.bool_)
+    masks[0, 2:8, 2:8] = masks[1, 3:5, 3:5] = True  # the first covers the second; the third is empty
+    detections = found(masks, [0, 1, 0])
+    files = write_instance_masks(tmp_path / "a" / "b", detections, ["cat", "dog"])
+    assert [file.name for file in files] == ["01_cat.png", "02_dog.png", "03_cat.png"]
+    for file, mask in zip(files, masks, strict=True):
+        with Image.open(file) as image:
+            assert image.mode == "L"
+            np.testing.assert_array_equal(np.asarray(image), mask * np.uint8(255))
+    with Image.open(write_index_mask(tmp_path / "all.png", detections)) as image:
+        assert set(np.unique(np.asarray(image))) == {0, 1}
 
 
 @given(st.text(max_size=200))

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from yolact_pl.inference.drawing.draw import ColorBy, draw_detections
 from yolact_pl.inference.drawing.prototypes import prototypes_picture
-from yolact_pl.inference.writing.outputs import write_cutouts, write_index_mask, write_picture
+from yolact_pl.inference.writing.outputs import (
+    write_cutouts,
+    write_index_mask,
+    write_instance_masks,
+    write_json,
+    write_picture,
+)
 from yolact_pl.inference.writing.results_file import plain_result
 from yolact_pl.results.detections import Detections
 
@@ -39,7 +45,8 @@ class ImageWriter:
 
     Args:
         folder: `overlay` goes to `<stem>.jpg`, `masks` to `masks/<stem>.png`, `cutouts` to
-            `cutouts/<stem>/<rank>_<class>.png`, `prototypes` to `prototypes/<stem>.png`.
+            `cutouts/<stem>/<rank>_<class>.png`, `instance_masks` likewise, `polygons` to
+            `polygons/<stem>.json`, `prototypes` to `prototypes/<stem>.png`.
         save: which of these.
         class_names: one for each label.
         color_by: "class" or "instance".
@@ -73,7 +80,9 @@ class ImageWriter:
             "overlay": ("{}.jpg", "{}.png", "gallery.jpg"),
             "masks": ("masks/{}.png",),
             "prototypes": ("prototypes/{}.png",),
+            "polygons": ("polygons/{}.json",),
             "cutouts": ("cutouts/{}",),
+            "instance_masks": ("instance_masks/{}",),
         }
         asked = [name for kind in names if kind in self.save for name in names[kind]]
         return [self.folder / name.format(stem) for stem in stems for name in asked]
@@ -90,6 +99,13 @@ class ImageWriter:
                 self.on_file(write_picture(self.folder / f"{stem}.jpg", picture))
         if "masks" in self.save:
             self.on_file(write_index_mask(self.folder / "masks" / f"{stem}.png", detections))
+        if "instance_masks" in self.save:
+            folder = self.folder / "instance_masks" / stem
+            for file in write_instance_masks(folder, detections, self.class_names):
+                self.on_file(file)
+        if "polygons" in self.save:
+            outlined = plain_result(str(found.file), detections, self.class_names, polygons=True)
+            self.on_file(write_json(self.folder / "polygons" / f"{stem}.json", outlined))
         if "prototypes" in self.save:
             sheet = prototypes_picture(image, detections, self.class_names)
             self.on_file(write_picture(self.folder / "prototypes" / f"{stem}.png", sheet))

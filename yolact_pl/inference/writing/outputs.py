@@ -1,8 +1,10 @@
 """Files of one image: the drawn picture, its masks, and each object cut out."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,10 +34,18 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> Path:
     return path
 
 
+def write_json(path: Path, content: Any) -> Path:
+    """Write plain values; returns where they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
 def write_index_mask(path: Path, detections: Detections) -> Path:
     """Write masks as one indexed PNG: 0 is background, k the k-th object, in the colors of `index_color`.
 
-    Where masks overlap, the better object is seen.
+    Where masks overlap, the better object is seen; one that better ones cover altogether vanishes, see
+    `write_instance_masks`.
 
     Args:
         path: ends in `.png`.
@@ -54,6 +64,18 @@ def write_index_mask(path: Path, detections: Detections) -> Path:
     return path
 
 
+def write_instance_masks(folder: Path, detections: Detections, class_names: Sequence[str]) -> list[Path]:
+    """Write each mask at the image's size as `<rank>_<class>.png`, 255 inside and 0 outside.
+
+    The rank counts from 1, best first. Returns the files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / name for name in _file_names(detections, class_names)]
+    for row, file in enumerate(files):
+        Image.fromarray(detections.mask(row)).convert("L").save(file, "PNG")
+    return files
+
+
 def write_cutouts(
     folder: Path, image: NDArray[np.uint8], detections: Detections, class_names: Sequence[str]
 ) -> list[Path]:
@@ -61,15 +83,19 @@ def write_cutouts(
 
     A cut-out is RGBA, as large as the mask and transparent around it; objects with an empty mask have none.
     """
-    labels: list[int] = detections.labels.tolist()
     files = []
-    for row, label in enumerate(labels):
+    for row, name in enumerate(_file_names(detections, class_names)):
         patch = detections.mask_patch(row)
         if patch.pixels.size:
             cutout = np.dstack((image[patch.window], patch.pixels.astype(np.uint8) * 255))
-            name = f"{row + 1:02}_{file_name(class_names[label])}.png"
             files.append(write_picture(folder / name, cutout))
     return files
+
+
+def _file_names(detections: Detections, class_names: Sequence[str]) -> list[str]:
+    """`<rank>_<class>.png` of each object."""
+    labels: list[int] = detections.labels.tolist()
+    return [f"{row + 1:02}_{file_name(class_names[label])}.png" for row, label in enumerate(labels)]
 
 
 def file_name(text: str) -> str:

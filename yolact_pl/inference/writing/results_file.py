@@ -8,23 +8,40 @@ from typing import Any
 
 from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import encode_masks
+from yolact_pl.results.polygons import patch_polygons
 
 
-def plain_result(file: str, detections: Detections, class_names: Sequence[str]) -> dict[str, Any]:
+def plain_result(
+    file: str, detections: Detections, class_names: Sequence[str], *, polygons: bool = False
+) -> dict[str, Any]:
     """The detections of one image in json's types.
+
+    Args:
+        file: where the image comes from.
+        detections: of the image.
+        class_names: one for each label.
+        polygons: outlines in place of run lengths.
 
     Returns:
         `file`; `size` [height, width]; `detections`, best first, each with `label` (0-based), `name`,
         `score`, `mask_score`, `box` [x1, y1, x2, y2] in pixels and `segmentation`, COCO's compressed
-        run-length encoding (`size` and `counts`) that `pycocotools.mask.decode` reads.
+        run-length encoding (`size` and `counts`) that `pycocotools.mask.decode` reads; or `polygons`, see
+        `patch_polygons`.
     """
-    height, width = detections.size
+    size = list(detections.size)
+    masks: list[dict[str, Any]]
+    if polygons:
+        patches = (detections.mask_patch(row) for row in range(len(detections)))
+        masks = [{"polygons": patch_polygons(patch)} for patch in patches]
+    else:
+        encoded = encode_masks(detections.small_masks)
+        masks = [{"segmentation": {"size": size, "counts": counts}} for counts in encoded]
     rows = zip(
         detections.labels.tolist(),
         detections.scores.tolist(),
         detections.mask_scores.tolist(),
         detections.boxes.tolist(),
-        encode_masks(detections.small_masks),
+        masks,
         strict=True,
     )
     objects = [
@@ -34,11 +51,11 @@ def plain_result(file: str, detections: Detections, class_names: Sequence[str]) 
             "score": round(score, 6),
             "mask_score": round(mask_score, 6),
             "box": [round(corner, 2) for corner in box],
-            "segmentation": {"size": [height, width], "counts": counts},
+            **mask,
         }
-        for label, score, mask_score, box, counts in rows
+        for label, score, mask_score, box, mask in rows
     ]
-    return {"file": file, "size": [height, width], "detections": objects}
+    return {"file": file, "size": size, "detections": objects}
 
 
 class ResultsFile:

@@ -23,8 +23,8 @@ class VideoOutput:
     Args:
         reader: where the frames come from; `<stem>` is its name.
         folder: `video` or `overlay` go to `<stem><suffix>`, `json` to `<stem>.jsonl`, a line per frame,
-            `masks` and `cutouts` to the folder `<stem>`; those and json of an earlier run over the same video
-            do not stay.
+            `masks`, `instance_masks`, `polygons` and `cutouts` to the folder `<stem>`; those and json of an
+            earlier run over the same video do not stay.
         class_names: one for each label.
         save: which of these.
         suffix: of the video, see `VideoWriter`.
@@ -60,7 +60,7 @@ class VideoOutput:
         self.json: TextIO | None = None
         self._written = WrittenFiles(folder, stem)
         self.images: ImageWriter | None = None
-        if images := kinds & {"masks", "cutouts"}:
+        if images := kinds & {"masks", "instance_masks", "polygons", "cutouts"}:
             self.images = ImageWriter(
                 folder / stem, save=images, class_names=class_names, on_file=self._written.add
             )
