@@ -45,7 +45,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert isinstance(bias, torch.Tensor)
     with torch.no_grad():
         bias.view(-1, 1 + len(CLASSES))[:, 2] += 3
-    data: Any = SimpleNamespace(num_classes=len(CLASSES), classes=CLASSES, category_ids=(1, 2, 3))
+    data: Any = SimpleNamespace(
+        num_classes=len(CLASSES), classes=CLASSES, category_ids=(1, 2, 3), value_range=None
+    )
     state = {f"network.{key}": value for key, value in network.state_dict().items()}
     torch.save({"state_dict": state, ENTRY: describe(cfg, data)}, folder / "tiny.ckpt")
     return folder / "tiny.ckpt"
