@@ -48,7 +48,7 @@ class Target(ImageInfo):
     """[N] bool: true where the row is a region with many objects that nobody outlined one by one."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: Lightning converts the tensors of batches in other precisions
 class Targets:
     """The objects and crowd regions of a training batch: the rows of all images, in the order of the images.
 

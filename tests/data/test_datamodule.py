@@ -55,7 +55,7 @@ def test_batches_and_types(tiny_coco: Write) -> None:
     data = data_module(tiny_coco(), tiny_coco("val", 3), image_size=[40, 72])
     images, targets = next(iter(data.train_dataloader()))
     assert (images.shape, images.dtype) == ((2, 3, 40, 72), torch.uint8)
-    assert all(target["masks"].shape[1:] == (10, 18) for target in targets)
+    assert targets.masks.shape[1:] == (10, 18)
     val = data.val_dataloader()
     assert isinstance(val, DataLoader)
     batches = list(val)

@@ -86,7 +86,7 @@ def test_a_data_module_of_some_classes(tiny_coco: Write) -> None:
     # Images 20, 40 and 50 have dogs, image 10 a crowd of them; the validation looks at all images.
     assert (data.train_size, data.val_size) == (4, 3)
     _, targets = next(iter(data.train_dataloader()))
-    assert all((target["labels"] == 0).all() for target in targets)
+    assert (targets.labels == 0).all()
     one = data_module(train_json=train[0], train_images=train[1], classes="dog")
     assert one.classes == ("dog",)
 

@@ -318,7 +318,7 @@ def test_resumed_run_keeps_the_rows_of_its_csv(coco: CocoFolder, run_on: Run, tr
     run_on(coco, "resume=auto", "schedule.max_steps=6")
     after = csv_rows(trained)
     assert after[: len(before)] == before
-    assert "loss/total" in after[len(before)]
+    assert any(row.get("loss/total") for row in after[len(before) :])
 
 
 def test_checkpoint_of_another_class_count_is_told(

@@ -52,7 +52,7 @@ def findings(output: Path) -> list[tuple[str, str]]:
 
 def commands(text: str) -> list[list[str]]:
     """The command lines that were told."""
-    return [shlex.split(line)[2:] for line in text.splitlines() if line.strip().startswith("python run.py")]
+    return [shlex.split(line)[2:] for line in text.splitlines() if "python run.py" in line]
 
 
 def test_a_sound_set(data: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

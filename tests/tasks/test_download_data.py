@@ -185,6 +185,6 @@ def test_the_command_that_is_told_is_one_that_runs(tmp_path: Path) -> None:
     (line,) = [line for line in done.stdout.splitlines() if "error:" in line]
     assert "error: data/coco/annotations/instances_train2014.json does not exist" in line
     command = line.split("`")[1]
-    assert command == "python run.py task=download dataset=coco2014"
+    assert command.endswith("run.py task=download dataset=coco2014")
     task = compose_config(command.split()[2:], tmp_path).task
     assert (task.run, task.name) == ("yolact_pl.tasks.download.run", "coco2014")

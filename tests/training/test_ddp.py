@@ -25,22 +25,23 @@ SHORT = [
     "trainer.val_check_interval=20",
     "model.freeze_bn=true",
     "augment=ssd",
+    "trainer.precision=64-true",  # in 32 bits rounding turns a ReLU on or off now and then
 ]
 
 
-ONE, TWO, UNEVEN = 1, 2, 3
+ONE, UNEVEN = 1, 2
 
 
 @pytest.fixture(scope="module")
 def runs(
     tmp_path_factory: pytest.TempPathFactory, data_dir: Path
 ) -> tuple[dict[int, Path], dict[int, Finished]]:
-    """The folders and ends of a run of one process and of runs of two, the last with unequal shares."""
-    shares = {ONE: "4", TWO: "2", UNEVEN: "[3,1]"}
+    """The folders and ends of a run of one process and of one of two with unequal shares."""
+    shares = {ONE: "4", UNEVEN: "[3,1]"}
     folders = {run: tmp_path_factory.mktemp("run") for run in shares}
     options = [*SHORT, f"data_dir={data_dir}"]
     finished = {
-        run: run_py(folder, *options, f"trainer.devices={min(run, 2)}", f"dataset.batch_size={shares[run]}")
+        run: run_py(folder, *options, f"trainer.devices={run}", f"dataset.batch_size={shares[run]}")
         for run, folder in folders.items()
     }
     for end in finished.values():
@@ -48,27 +49,23 @@ def runs(
     return folders, finished
 
 
-@pytest.mark.parametrize("run", [TWO, UNEVEN])
-def test_weights_and_losses_are_those_of_one_process(runs: tuple[dict[int, Path], Any], run: int) -> None:
+def test_weights_and_losses_are_those_of_one_process(runs: tuple[dict[int, Path], Any]) -> None:
     one, two = (
-        torch.load(runs[0][number] / "checkpoints" / "last.ckpt", weights_only=True) for number in (ONE, run)
+        torch.load(runs[0][run] / "checkpoints" / "last.ckpt", weights_only=True) for run in (ONE, UNEVEN)
     )
     assert one["global_step"] == two["global_step"] == 20
     for name, value in one["state_dict"].items():
-        torch.testing.assert_close(two["state_dict"][name], value, rtol=0, atol=1e-5, msg=name)
+        torch.testing.assert_close(two["state_dict"][name], value, rtol=0, atol=1e-9, msg=name)
     for name in ("loss/total", "loss/box", "loss/class", "loss/mask", "loss/semantic", "gradient_norm"):
         expected = logged(runs[0][ONE], name)
         assert len(expected) == 20
-        assert logged(runs[0][run], name) == pytest.approx(expected, rel=1e-4), name
+        assert logged(runs[0][UNEVEN], name) == pytest.approx(expected, rel=1e-5), name
 
 
 def test_adamw_differs_by_no_more_than_rounding(data_dir: Path, run_task: Run, tmp_path: Path) -> None:
-    """It divides a gradient by its own size: one that is nothing but rounding moves a weight by a whole step.
-
-    For that reason alone two processes differ in 32 bits by some 1e-5 after 20 steps; in 64 bits they do not.
-    """
+    """It divides a gradient by its own size: one of rounding alone moves a weight by a whole step."""
     adamw = [o for o in SHORT if not o.startswith("schedule=")] + ["schedule.max_steps=8"]
-    double = [*adamw, "trainer.precision=64-true", "trainer.limit_val_batches=0"]
+    double = [*adamw, "trainer.limit_val_batches=0"]
     run_task(tmp_path / "one", *double, "dataset.batch_size=4")
     two = [*double, "trainer.devices=2", "dataset.batch_size=[3,1]"]
     end = run_py(tmp_path / "two", *two, f"data_dir={data_dir}")

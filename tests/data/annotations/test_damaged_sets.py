@@ -125,9 +125,8 @@ def start(path: Path, folder: Path) -> None:
     data.check("fit")
     for images, targets in data.train_dataloader():
         assert images.shape == (1, 3, 32, 32)
-        for target in targets:
-            assert target["boxes"].isfinite().all()
-            assert (target["labels"] < data.num_classes).all()
+        assert targets.boxes.isfinite().all()
+        assert (targets.labels < data.num_classes).all()
     known = data.val_annotations
     ap = CocoAveragePrecision(known)
     for _, infos in data.val_dataloader():
