@@ -1,4 +1,4 @@
-"""The only place that holds network, loss, postprocess and schedule together."""
+"""LightningModule around network, loss, postprocess and schedule."""
 
 from typing import Any
 
@@ -97,7 +97,7 @@ class YolactModule(LightningModule):
         checkpoint[ENTRY] = dict(self.description)
 
     def on_validation_start(self) -> None:
-        # DDP's own copying at each forward would hang where shares are unequal (see tasks/trainer.py).
+        # DDP's own copying at each forward would hang where shares are unequal (see training/trainer.py).
         if self.trainer.world_size > 1:
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)

@@ -1,4 +1,4 @@
-"""The data that flows between the parts: names, shapes and units, said once.
+"""Data that flows between the parts: names, shapes and units, said once.
 
 One unit: every box or anchor is `xyxy` in pixels of the image that it belongs to: x to the right, y down, the
 outer edges of an image at 0 and at its width or height.

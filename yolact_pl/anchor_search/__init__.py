@@ -1,1 +1,1 @@
-"""How well anchors cover the objects of a data set, and better ones."""
+"""Coverage of a data set by anchors, and proposals of better ones."""

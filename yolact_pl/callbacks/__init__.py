@@ -1,1 +1,1 @@
-"""What watches a run: evaluation, progress, throughput, gradients, interruption."""
+"""Lightning callbacks: evaluation, progress, throughput, gradients, interruption."""

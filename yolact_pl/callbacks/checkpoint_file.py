@@ -47,7 +47,7 @@ class CompleteCheckpoints(TorchCheckpointIO):
                 partial.unlink(missing_ok=True)
             raise CheckpointWriteError(
                 f"checkpoint {path} cannot be written ({error.strerror}, {len(content.getbuffer())} bytes); "
-                "checkpoints saved before are complete: make room there and go on with resume=auto"
+                "checkpoints saved before are complete: make room there and continue with resume=auto"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Ends a run that gets no better."""
+"""Early stopping."""
 
 import logging
 

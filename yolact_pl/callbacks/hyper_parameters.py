@@ -1,4 +1,4 @@
-"""What a run was made with beside what came out, where runs are compared."""
+"""Hyper-parameters and final metrics for the loggers' comparison of runs."""
 
 from collections.abc import Mapping
 
@@ -31,7 +31,7 @@ class HyperParameters(Callback):
                 logger.log_hyperparams(self.values)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Not for a run that was interrupted: it goes on with `resume`, and ends then."""
+        """Not for a run that was interrupted: it continues with `resume`, and ends then."""
         metrics = final_metrics(trainer)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and metrics:

@@ -1,4 +1,4 @@
-"""The newest state of a run, whether it is the best one or not."""
+"""Checkpoint of the newest state."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A run that ends is measured as it ends."""
+"""Validation after the last step."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Ends a trial of a search that does worse than others did."""
+"""Pruning of trials that fall behind."""
 
 import logging
 import math

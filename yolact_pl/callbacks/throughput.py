@@ -1,4 +1,4 @@
-"""How many images a second the run trains on."""
+"""Training throughput in images per second."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself, so that it can be used without the config that made it.
+"""Self-description of checkpoints, by which they are used without the config that made them.
 
 A checkpoint of this project is a Lightning checkpoint with one more entry, `yolact_pl`, a dictionary of
 primitives. It holds the network as a tree of `_target_` constructor calls, and what is needed to read its

@@ -1,4 +1,4 @@
-"""Starting a training from other weights, whose classes may be others."""
+"""Initial weights from another checkpoint, whose classes may differ."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The published weights by name, fetched once."""
+"""Published weights by name, downloaded once."""
 
 from pathlib import Path
 

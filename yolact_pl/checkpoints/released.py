@@ -1,4 +1,4 @@
-"""The released `.pth` files: which network they are of, and loading them under our names."""
+"""Released `.pth` files: recognising their network and loading their weights."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The classes of the released weights: the files themselves hold no names."""
+"""Classes of the released weights, whose files hold no names."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What may be asked of task=predict, checked before anything is loaded."""
+"""Options of task=predict, checked before anything is loaded."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How far a task is."""
+"""Progress bars of tasks."""
 
 from typing import Any
 

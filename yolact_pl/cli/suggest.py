@@ -1,4 +1,4 @@
-"""The nearest valid name for a mistyped override."""
+"""Nearest valid names for mistyped overrides."""
 
 import difflib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a sweep leaves: a record from each job, and at the end the table of all."""
+"""Results of a sweep: a record per job, and a table at the end."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What the command line changes, in lines for people."""
+"""Changes by the command line, for the log."""
 
 import logging
 

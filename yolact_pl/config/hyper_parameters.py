@@ -1,4 +1,4 @@
-"""The parts of a config that tell runs apart."""
+"""Hyper-parameters of a run."""
 
 from collections.abc import Iterator
 from typing import Any

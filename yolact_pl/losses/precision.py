@@ -1,4 +1,4 @@
-"""The precision that losses are computed in."""
+"""Precision of the losses."""
 
 import torch
 from torch import Tensor

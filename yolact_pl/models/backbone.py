@@ -1,4 +1,4 @@
-"""What the network asks of a backbone."""
+"""Interface of backbones."""
 
 from torch import Tensor, nn
 

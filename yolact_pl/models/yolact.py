@@ -1,4 +1,4 @@
-"""The whole network."""
+"""The YOLACT network."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,1 +1,1 @@
-"""The jobs of a sweep: processes of their own, devices dealt out, one table of results. Knows no Hydra."""
+"""Jobs of a sweep: processes of their own, shared devices, one table of results; no Hydra."""

@@ -1,4 +1,4 @@
-"""Which GPUs each job of a sweep may see."""
+"""GPUs of each job of a sweep."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The Optuna study behind a search: kept in a database, gone on with by the next sweep."""
+"""Optuna study of a search, kept in a database and continued by the next sweep."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ def open_study(
     seed: int | None,
     parallel: bool,
 ) -> "Study":
-    """The study of this name, new or gone on with: a tree-structured Parzen estimator, more is better.
+    """The study of this name, new or continued: a tree-structured Parzen estimator, more is better.
 
     Args:
         storage: URL of the database.

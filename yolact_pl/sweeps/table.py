@@ -1,4 +1,4 @@
-"""All jobs of a sweep in one table, the best first: on screen and as csv."""
+"""Table of a sweep's jobs, best first: on screen and as csv."""
 
 import csv
 import datetime

@@ -1,4 +1,4 @@
-"""What a trial of a search tells its study while it runs, and whether it is to go on."""
+"""Communication of a running trial with its study."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""How a training begins with what other runs have learned: `init`, `freeze` and `start_step`."""
+"""Fine-tuning: `init`, `freeze` and `start_step`."""
 
 import logging
 import re
@@ -64,6 +64,6 @@ def step_to_start_at(cfg: DictConfig) -> int:
     if match is None:
         raise ValueError(
             f"start_step=auto: {Path(name).name} is not of the form NAME_EPOCH_STEP.pth; give "
-            "start_step=<step>, or resume=<checkpoint> to go on with a run of this project"
+            "start_step=<step>, or resume=<checkpoint> to continue a run of this project"
         )
     return int(match[1])

@@ -1,4 +1,4 @@
-"""Where the labels of a picture go, so that each can be read."""
+"""Placement of labels on a picture, so that each can be read."""
 
 Rectangle = tuple[int, int, int, int]
 """Whole pixels x1, y1, x2, y2; the last two are the first column and row outside."""

@@ -1,4 +1,4 @@
-"""The numbers of a benchmark, as plain data and as text."""
+"""Figures of a benchmark, as plain data and as text."""
 
 import statistics
 from typing import TypedDict

@@ -1,4 +1,4 @@
-"""The positive anchors whose masks are learned."""
+"""Sampling of the positive anchors whose masks are learned."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which 16-bit type pays on a device."""
+"""Choice of a 16-bit type per device."""
 
 import logging
 

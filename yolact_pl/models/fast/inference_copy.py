@@ -1,4 +1,4 @@
-"""The network as it predicts fastest."""
+"""Copy of the network for fast prediction."""
 
 import copy
 
