@@ -21,6 +21,7 @@ from ops.dcnv2.deform_conv import kernel_deform_conv
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.backbone import Backbone
 from yolact_pl.models.darknet import DarkNet53
+from yolact_pl.models.fast.half_precision import cpu_has_bfloat16
 from yolact_pl.models.fast.inference_copy import inference_copy
 from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
@@ -133,6 +134,8 @@ def measure(name: str, *, repeats: int, threads: int, compiled: bool) -> list[Ro
     make = partial(make_call, name, threads=threads, compiled=False)
     variants: dict[str, Callable[[], Callable[[], object]]] = {"published formulation": partial(make, None)}
     for dtype in TOLERANCES:
+        if dtype == torch.bfloat16 and not cpu_has_bfloat16():
+            continue  # emulated, ten times slower
         fast = inference_copy(network, dtype=dtype)
         check(name, fast, images, expected, dtype)
         variant = f"this project {dtype}".replace("torch.", "")
