@@ -86,7 +86,7 @@ class Schedule:
         return scaled
 
     def starting_at(self, step: int) -> Schedule:
-        """The same schedule, started at a later step; the earlier ones were done elsewhere (see `start_step`).
+        """The same schedule from a later step on; earlier ones were done elsewhere (see `start_step`).
 
         Raises:
             ValueError: the schedule is over by then.
