@@ -72,9 +72,11 @@ class YolactModule(LightningModule):
         first, step = not self.loss_average.names, self.trainer.global_step
         self.loss_average.update({**terms, "total": total})
         interval = getattr(self.trainer, "log_every_n_steps", 1)  # Lightning does not declare it
-        if first or (step + 1) % interval == 0:
+        due = (step + 1) % interval == 0
+        if due or first:  # the first for the progress bar
             averages = self.loss_average.compute()
             self.log_dict({f"loss/{name}": x for name, x in averages.items()}, batch_size=len(images))
+        if due:
             self._logged_step = step
         return total
 

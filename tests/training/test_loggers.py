@@ -11,6 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from tests.csv_log import logged
 from tests.tiny_run import compose_config
 from yolact_pl.training.trainer import build_loggers
 
@@ -161,3 +162,15 @@ def test_loggers_are_combined(tmp_path: Path) -> None:
     both = build_loggers(compose_config(["logger=[tensorboard,csv]"], tmp_path))
     assert [type(logger).__name__ for logger in both] == ["TensorBoardLogger", "CSVLogger"]
     assert list(compose_config(["logger=all"], tmp_path).logger) == ["tensorboard", "csv", "wandb", "mlflow"]
+
+
+@pytest.mark.parametrize("batches", [1, 2], ids=["", "accumulated"])
+def test_logged_losses_are_means_over_the_interval(run_task: Run, tmp_path: Path, batches: int) -> None:
+    options = ["trainer.limit_val_batches=0", "dataset.max_images=8"]  # 4 batches in each epoch
+    options += [f"trainer.accumulate_grad_batches={batches}", f"schedule.max_steps={4 * batches}"]
+    for interval in (1, 2):
+        folder = tmp_path / str(interval)
+        run_task(folder, *options, f"trainer.log_every_n_steps={interval}")
+    each, pairs = logged(tmp_path / "1"), logged(tmp_path / "2")
+    assert [*each] == [0, 1, 2, 3]
+    assert pairs == pytest.approx({1: (each[0] + each[1]) / 2, 3: (each[2] + each[3]) / 2})
