@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from ops.dcnv2 import ModulatedDeformConv2d
 from ops.dcnv2.deform_conv import kernel_deform_conv
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.backbone import Backbone
-from yolact_pl.models.darknet import DarkNet53
+from yolact_pl.models.backbones.backbone import Backbone
+from yolact_pl.models.backbones.darknet import DarkNet53
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.fast.half_precision import cpu_has_bfloat16
 from yolact_pl.models.fast.inference_copy import inference_copy
-from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 
 SIZE = 550

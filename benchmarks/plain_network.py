@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from yolact_pl.models.backbones.resnet import Bottleneck, ResNet
 from yolact_pl.models.head import PredictionHead
 from yolact_pl.models.protonet import ProtoNet
-from yolact_pl.models.resnet import Bottleneck, ResNet
 from yolact_pl.models.yolact import Yolact
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.structures import Predictions

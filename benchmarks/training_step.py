@@ -26,9 +26,9 @@ from synthetic_batch import RATIOS, SCALES, SIZE, full_size_target, published_lo
 from torch import Tensor, nn
 
 from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.fast.half_precision import cpu_has_bfloat16
-from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.structures import Predictions, Target, Targets
 

@@ -14,7 +14,7 @@ from yolact_pl.inference.engines import torch_engine
 from yolact_pl.inference.engines.torch_engine import TorchEngine
 from yolact_pl.losses.assigners.anchor_groups import group_anchors
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.module import YolactModule
 from yolact_pl.postprocess import Chosen, Postprocess

@@ -13,7 +13,11 @@ from yolact_pl.models.yolact import Yolact
 
 
 def small_tree(num_classes: int, **changes: Any) -> dict[str, Any]:
-    backbone = {"_target_": "yolact_pl.models.resnet.ResNet", "depths": [1, 1, 1, 1], "block": "basic"}
+    backbone = {
+        "_target_": "yolact_pl.models.backbones.resnet.ResNet",
+        "depths": [1, 1, 1, 1],
+        "block": "basic",
+    }
     anchors = {
         "_target_": "yolact_pl.models.anchors.Anchors",
         "scales": [24, 48, 96, 192, 384],

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from tests.checkpoints.checkpoint_files import content_of, small_network, small_tree
@@ -32,12 +33,13 @@ OLD_LOSS = {
 
 def write_older(path: Path) -> Path:
     """Without a decoder, and with class paths and config keys that have changed."""
-    content = content_of(small_network(2), ["cat", "dog"], small_tree(2))
+    tree = small_tree(2, backbone={"_target_": "yolact_pl.models.resnet.ResNet"})
+    content = content_of(small_network(2), ["cat", "dog"], tree)
     content[ENTRY]["config"] = {
         "augment": {"_target_": "yolact_pl.data.transforms.SsdAugmentation", "expand": False},
         "dataset": {"augment": {"_target_": "yolact_pl.data.transforms.SsdAugmentation", "expand": False}},
         "model": {
-            "network": small_tree(2),
+            "network": tree,
             "postprocess": {"_target_": "yolact_pl.postprocess.Postprocess", "nms": "exact"},
             "loss": {
                 "_target_": "yolact_pl.losses.yolact_loss.YolactLoss",
@@ -68,9 +70,17 @@ def test_moved_classes_are_found(tmp_path: Path) -> None:
     assert config["augment"] == config["dataset"]["augment"] == moved
 
 
+@pytest.mark.parametrize("name", ["resnet.ResNet", "darknet.DarkNet53", "timm.TimmBackbone"])
+def test_moved_backbones_are_found(name: str) -> None:
+    older = {"backbone": {"_target_": f"yolact_pl.models.{name}"}}
+    found = todays_description({"network": older})["network"]["backbone"]["_target_"]
+    assert found == f"yolact_pl.models.backbones.{name}"
+    assert get_class(found)
+
+
 @pytest.mark.parametrize(("pretrained", "weights"), [(True, "imagenet"), (False, None)])
 def test_pretrained_of_timm_is_weights(pretrained: bool, weights: str | None) -> None:
-    backbone = {"_target_": "yolact_pl.models.timm.TimmBackbone", "name": "resnet10t"}
+    backbone = {"_target_": "yolact_pl.models.backbones.timm.TimmBackbone", "name": "resnet10t"}
     older = {**backbone, "pretrained": pretrained}
     found = todays_description({"network": {"backbone": older}, "config": {"backbone": older}})
     assert found["network"]["backbone"] == found["config"]["backbone"] == {**backbone, "weights": weights}

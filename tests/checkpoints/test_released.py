@@ -55,7 +55,7 @@ def anchors(**changes: Any) -> dict[str, Any]:
 
 def resnet(depths: list[int], *, deformable: bool = False, interval: int = 1) -> dict[str, Any]:
     return {
-        "_target_": "yolact_pl.models.resnet.ResNet",
+        "_target_": "yolact_pl.models.backbones.resnet.ResNet",
         "depths": depths,
         "block": "bottleneck",
         "deformable": deformable,
@@ -104,7 +104,7 @@ def test_recognises_recorded_architectures(name: str, expected: dict[str, Any]) 
     "expected",
     [
         yolact(resnet(R101, deformable=True, interval=3), PLUS, mask_iou=True),
-        yolact({"_target_": "yolact_pl.models.darknet.DarkNet53"}, anchors()),
+        yolact({"_target_": "yolact_pl.models.backbones.darknet.DarkNet53"}, anchors()),
         yolact(
             resnet([2, 2, 2, 2]) | {"block": "basic"}, anchors(), num_classes=3, channels=64, semantic=False
         ),
@@ -115,7 +115,7 @@ def test_recognises_what_it_describes(expected: dict[str, Any]) -> None:
 
 
 def test_darknet_names_are_the_published_ones() -> None:
-    names = released_names(yolact({"_target_": "yolact_pl.models.darknet.DarkNet53"}, anchors()))
+    names = released_names(yolact({"_target_": "yolact_pl.models.backbones.darknet.DarkNet53"}, anchors()))
     assert names["backbone._preconv.0.weight"].shape == (32, 3, 3, 3)
     assert names["backbone.layers.2.0.0.weight"].shape == (256, 128, 3, 3)
     assert names["backbone.layers.4.4.conv2.1.running_var"].shape == (1024,)

@@ -163,7 +163,10 @@ def test_single_anchor_keys_are_believed(released: Path) -> None:
                 "backbone.block is basic in the file, bottleneck on the command line",
             ],
         ),
-        (["backbone=darknet53"], ["backbone._target_ is yolact_pl.models.resnet.ResNet in the file, "]),
+        (
+            ["backbone=darknet53"],
+            ["backbone._target_ is yolact_pl.models.backbones.resnet.ResNet in the file, "],
+        ),
         (
             ["model=yolact_plus"],
             [

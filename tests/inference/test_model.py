@@ -18,7 +18,7 @@ from tests.inference.test_predictor import small_predictor
 from yolact_pl.inference.engines import torch_engine
 from yolact_pl.inference.engines.torch_engine import resolve_device, torch_predictor
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
 

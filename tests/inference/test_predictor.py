@@ -11,7 +11,7 @@ from yolact_pl.inference.engines.torch_engine import TorchEngine, resolve_device
 from yolact_pl.inference.options import Options
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
 

@@ -9,9 +9,9 @@ import torch
 from torch._dynamo.testing import CompileCounter
 
 from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.fast.inference_copy import inference_copy
-from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Maps, Yolact
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++ on a CPU")

@@ -6,12 +6,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.backbone import IMAGENET_MEAN, IMAGENET_STD
+from yolact_pl.models.backbones.backbone import IMAGENET_MEAN, IMAGENET_STD
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.fpn import Fpn
 from yolact_pl.models.head import PredictionHead
 from yolact_pl.models.mask_iou import MaskIouNet
 from yolact_pl.models.protonet import ProtoNet
-from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 
 

@@ -9,10 +9,13 @@ PUBLISHED_DECODER = {"_target_": "yolact_pl.decoders.anchor_decoder.AnchorDecode
 MOVED = {
     "yolact_pl.data.transforms.": "yolact_pl.data.augmentation.transforms.",
     "yolact_pl.losses.classification.": "yolact_pl.losses.terms.classification.",
+    "yolact_pl.models.darknet.": "yolact_pl.models.backbones.darknet.",
+    "yolact_pl.models.resnet.": "yolact_pl.models.backbones.resnet.",
+    "yolact_pl.models.timm.": "yolact_pl.models.backbones.timm.",
 }
 """Modules by their old and their present name."""
 
-TIMM = "yolact_pl.models.timm.TimmBackbone"
+TIMM = "yolact_pl.models.backbones.timm.TimmBackbone"
 """Its `pretrained`, true or false, became `weights`, as of every backbone."""
 
 _TERMS = "yolact_pl.losses.terms."

@@ -10,7 +10,7 @@ from torch import Tensor
 from yolact_pl.checkpoints.description import CheckpointError, build_network
 from yolact_pl.checkpoints.published import local_file
 from yolact_pl.checkpoints.released_anchors import REFERENCE_SIZE, AnchorChoice, describe_anchors
-from yolact_pl.models import darknet, resnet
+from yolact_pl.models.backbones import darknet, resnet
 from yolact_pl.models.weight_files import RenameTable, load_exactly, read_tensors, rename_keys
 from yolact_pl.models.yolact import Yolact
 
@@ -154,7 +154,7 @@ def _is_darknet(state: Mapping[str, Tensor]) -> bool:
 
 
 def _describe_darknet() -> dict[str, Any]:
-    return {"_target_": "yolact_pl.models.darknet.DarkNet53"}
+    return {"_target_": "yolact_pl.models.backbones.darknet.DarkNet53"}
 
 
 def _describe_resnet(state: Mapping[str, Tensor], *, source: str | Path) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _describe_resnet(state: Mapping[str, Tensor], *, source: str | Path) -> dict
     # The first and the second deformable block of the longest stage are one interval apart.
     most = sorted(max(deformable, key=len))
     return {
-        "_target_": "yolact_pl.models.resnet.ResNet",
+        "_target_": "yolact_pl.models.backbones.resnet.ResNet",
         "depths": [len(stage) for stage in blocks],
         "block": "bottleneck" if "backbone.layers.0.0.conv3.weight" in state else "basic",
         "deformable": bool(most),

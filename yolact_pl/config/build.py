@@ -11,7 +11,7 @@ from yolact_pl.checkpoints.published import fetch, is_published
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH
-from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.weight_files import INSTEAD_OF_FETCHING
 from yolact_pl.models.yolact import Yolact
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from yolact_pl.models.anchors import Anchors
-from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.backbones.backbone import Backbone
 from yolact_pl.models.fpn import Fpn
 from yolact_pl.models.head import PredictionHead
 from yolact_pl.models.mask_iou import MaskIouNet
@@ -50,7 +50,8 @@ class Yolact(nn.Module):
         mask_iou: bool = False,
     ) -> None:
         """Args:
-        backbone: gives C3, C4, C5 of normalised images, and says by `mean` and `std` how to normalise.
+        backbone: gives C2 to C5 of normalised images, of which C2 is not used, and says by `mean` and `std`
+            how to normalise.
         anchors: one scale for each level P3..P7.
         num_classes: C, background not counted.
         channels: of the pyramid and of all that reads it.
@@ -64,7 +65,7 @@ class Yolact(nn.Module):
         self.num_classes = num_classes
         self.backbone = backbone
         self.anchors = anchors
-        self.fpn = Fpn(backbone.channels, channels)
+        self.fpn = Fpn(backbone.channels[1:], channels)
         self.protonet = ProtoNet(channels, num_prototypes)
         self.head = PredictionHead(
             channels, anchors.num_per_cell, num_classes=num_classes, num_prototypes=num_prototypes
@@ -125,7 +126,7 @@ class Yolact(nn.Module):
         normalised = (images.to(self.mean.dtype) - self.mean) / self.std
         # Networks that predict in half precision normalise before they round.
         dtype = next(self.backbone.parameters()).dtype
-        levels = self.fpn(self.backbone(normalised.to(dtype)))
+        levels = self.fpn(self.backbone(normalised.to(dtype))[1:])
         class_logits, box_deltas, coefficients = self.head(levels)
         return Maps(
             class_logits=class_logits,

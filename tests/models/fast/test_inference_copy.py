@@ -8,9 +8,9 @@ from torch import nn
 
 from tests.fake_gpu import FakeGpu
 from yolact_pl.models.anchors import Anchors
+from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.fast.fusing import fuse_batch_norm
 from yolact_pl.models.fast.inference_copy import inference_copy
-from yolact_pl.models.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 
 
@@ -69,8 +69,9 @@ def test_features_stay_as_they_were_given() -> None:
     """Blocks of the copy write over their input: never over what a stage gave."""
     copied = inference_copy(tiny(deformable=False))
     given: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for stage in (copied.backbone.layer2, copied.backbone.layer3, copied.backbone.layer4):
+    backbone = copied.backbone
+    for stage in (backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4):
         stage.register_forward_hook(lambda module, x, y: given.append((y, y.clone())))
     copied(torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8))
-    assert len(given) == 3
+    assert len(given) == 4
     assert all(torch.equal(now, then) for now, then in given)

@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
+from yolact_pl.models.backbones.resnet import BasicBlock, Bottleneck
 from yolact_pl.models.fast.packed_conv import PackedWeights, can_pack, is_packable, packed
 from yolact_pl.models.fast.upsampled_conv import UpsampledConvRelu
-from yolact_pl.models.resnet import BasicBlock, Bottleneck
 from yolact_pl.models.yolact import Yolact
 
 

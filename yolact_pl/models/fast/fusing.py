@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
-from yolact_pl.models.resnet import BasicBlock, Bottleneck, ResNet
+from yolact_pl.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
 
 NAMED_PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 """What follows each other in `CLASSES_WITH_NAMED_PAIRS`: their `forward` says so, not the order of parts."""

@@ -5,13 +5,13 @@ import timm
 import torch
 from torch import nn
 
-from yolact_pl.models.darknet import DarkNet53
+from yolact_pl.models.backbones.darknet import DarkNet53
 
 
 def test_is_timms_darknet_with_a_slope_of_a_tenth() -> None:
     torch.manual_seed(0)
     ours = DarkNet53().eval()
-    theirs = timm.create_model("darknet53", features_only=True, out_indices=(3, 4, 5)).eval()
+    theirs = timm.create_model("darknet53", features_only=True, out_indices=(2, 3, 4, 5)).eval()
     for module in theirs.modules():
         if isinstance(module, nn.LeakyReLU):
             module.negative_slope = 0.1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.backbones.backbone import Backbone
 from yolact_pl.models.weight_files import cached_download, load_exactly, read_tensors, rename_keys
 
 DEPTHS = (1, 2, 8, 8, 4)
@@ -35,7 +35,7 @@ class DarkNet53(Backbone):
 
     mean = (0.0, 0.0, 0.0)
     std = (255.0, 255.0, 255.0)
-    channels = (256, 512, 1024)
+    channels = (128, 256, 512, 1024)
 
     def __init__(self, *, weights: str | Path | None = None) -> None:
         """Args:
@@ -65,13 +65,13 @@ class DarkNet53(Backbone):
             load_exactly(self, renamed, source=path, table=PUBLISHED_KEYS)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Normalised images [B, 3, H, W] to (C3, C4, C5)."""
+        """Normalised images [B, 3, H, W] to (C2, C3, C4, C5)."""
         x = self.stem(x)
         features = []
         for stage in self.stages:
             x = stage(x)
             features.append(x)
-        return tuple(features[2:])
+        return tuple(features[1:])
 
 
 def _conv_unit(in_channels: int, out_channels: int, *, kernel_size: int, stride: int = 1) -> nn.Sequential:

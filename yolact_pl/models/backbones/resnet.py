@@ -9,7 +9,7 @@ import torchvision.models
 from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
-from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.backbones.backbone import Backbone
 from yolact_pl.models.batch_norm import conv_norm
 from yolact_pl.models.weight_files import cached_download, load_exactly, read_tensors, rename_keys
 
@@ -124,7 +124,7 @@ class ResNet(Backbone):
                 in_channels = width * 2**stage * block_class.expansion
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.channels = tuple(width * 2**stage * block_class.expansion for stage in (1, 2, 3))
+        self.channels = tuple(width * 2**stage * block_class.expansion for stage in range(4))
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module.bias is None:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -133,12 +133,12 @@ class ResNet(Backbone):
             self._load(_imagenet_file(block, tuple(depths)) if weights == "imagenet" else Path(weights))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Normalised images [B, 3, H, W] to (C3, C4, C5)."""
+        """Normalised images [B, 3, H, W] to (C2, C3, C4, C5)."""
         # Published in the other order: a maximum and a ReLU commute, and the pooled map is a fourth.
         c2 = self.layer1(F.relu(self.maxpool(conv_norm(self.conv1, self.bn1, x)), inplace=True))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
-        return c3, c4, self.layer4(c4)
+        return c2, c3, c4, self.layer4(c4)
 
     def _load(self, path: Path) -> None:
         state = read_tensors(path)

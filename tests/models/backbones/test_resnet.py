@@ -7,13 +7,13 @@ import torchvision
 from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
-from yolact_pl.models.resnet import ResNet
+from yolact_pl.models.backbones.resnet import ResNet
 
 SMALL = (1, 1, 1, 1)
 
 
 def torchvision_features(network: nn.Module, x: Tensor) -> list[Tensor]:
-    layers = {"layer2": "c3", "layer3": "c4", "layer4": "c5"}
+    layers = {"layer1": "c2", "layer2": "c3", "layer3": "c4", "layer4": "c5"}
     return list(torchvision.models._utils.IntermediateLayerGetter(network, layers)(x).values())
 
 
@@ -91,7 +91,7 @@ def test_deformable_basic_blocks_train() -> None:
 def test_strides_of_a_rectangle() -> None:
     features = ResNet(SMALL)(torch.zeros(1, 3, 100, 200))
     # 100 -> 50 -> 25 -> 13 -> 7 -> 4, rounded up each time
-    assert [tuple(feature.shape[-2:]) for feature in features] == [(13, 25), (7, 13), (4, 7)]
+    assert [tuple(feature.shape[-2:]) for feature in features] == [(25, 50), (13, 25), (7, 13), (4, 7)]
 
 
 def test_no_network_and_no_cache_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

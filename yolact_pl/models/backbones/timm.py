@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from yolact_pl.models.backbone import Backbone
+from yolact_pl.models.backbones.backbone import Backbone
 from yolact_pl.models.weight_files import CheckpointError, read_tensors
 
-STRIDES = (8, 16, 32)
+STRIDES = (4, 8, 16, 32)
 
 
 class TimmBackbone(Backbone):
-    """Any timm model with feature maps at strides 8, 16 and 32; channels, mean and std are read from it."""
+    """Any timm model with feature maps at strides 4 to 32; channels, mean and std are read from it."""
 
     def __init__(self, name: str, *, weights: str | Path | None = None) -> None:
         """Args:
@@ -42,7 +42,7 @@ class TimmBackbone(Backbone):
         missing = [stride for stride in STRIDES if stride not in reductions]
         if missing:
             raise ValueError(
-                f"timm's {name} has feature maps at strides {reductions}; strides 8, 16 and 32 are needed: "
+                f"timm's {name} has feature maps at strides {reductions}, but 4, 8, 16 and 32 are needed; "
                 "choose a model with a pyramid, such as a ResNet, ConvNeXt or EfficientNet"
             )
         # Of several maps with one stride the last is the richest.
@@ -63,7 +63,7 @@ class TimmBackbone(Backbone):
         self.std = _on_255(config["std"])
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Normalised images [B, 3, H, W] to (C3, C4, C5)."""
+        """Normalised images [B, 3, H, W] to (C2, C3, C4, C5)."""
         return tuple(self.model(x))
 
 

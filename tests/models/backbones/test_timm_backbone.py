@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 
-from yolact_pl.models.timm import TimmBackbone
+from yolact_pl.models.backbones.timm import TimmBackbone
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ def test_channels_are_those_of_the_maps(name: str) -> None:
     with torch.no_grad():
         features = backbone(torch.randn(1, 3, size, size))
     assert tuple(feature.shape[1] for feature in features) == backbone.channels
-    assert [feature.shape[-1] for feature in features] == [size // 8, size // 16, size // 32]
+    assert [feature.shape[-1] for feature in features] == [size // 4, size // 8, size // 16, size // 32]
     assert not backbone.pretrained
 
 
@@ -52,7 +52,7 @@ def test_weights_of_a_file(tmp_path: Path) -> None:
 
 
 def test_models_without_a_pyramid_are_refused() -> None:
-    with pytest.raises(ValueError, match="strides 8, 16 and 32 are needed"):
+    with pytest.raises(ValueError, match=r"strides \[.*\], but 4, 8, 16 and 32 are needed; choose"):
         TimmBackbone("vit_tiny_patch16_224")
 
 

@@ -1,0 +1,1 @@
+"""Networks that give the feature maps C2 to C5 of an image."""
