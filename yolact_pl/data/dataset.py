@@ -78,8 +78,8 @@ class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]
 class TrainDataset(ImageDataset[SampleKey | int, Target]):
     """Augmented images, uint8 [3, H, W], with targets whose masks have the sizes that the loss needs.
 
-    A sample is a canvas of layers, see `Canvas`; each source image is decoded and resampled once. Objects
-    whose centre lies outside their layer's window, or of which less than `MIN_BOX_SIDE` is left, are dropped.
+    A sample is a canvas of layers, see `Canvas`; each source image is decoded and resampled once. Objects of
+    which too little is inside their layer's window, or less than `MIN_BOX_SIDE` is left, are dropped.
 
     Args:
         annotations, folder, image_size, resize, indices, value_range: see `ImageDataset`.
@@ -141,7 +141,7 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
             key = (0, key)
         rng = sample_generator(self.seed, key)
         canvas = self.augment.compose(key[1], self, self.resize, rng)
-        shown = [self._objects(layer, canvas.size) for layer in canvas.layers]
+        shown = [self._objects(layer, canvas) for layer in canvas.layers]
         pixels, areas = self._paint(canvas, shown, rng)
         if len(shown) > 1:
             shown = hide_covered(shown, areas, canvas.size, MIN_BOX_SIDE)
@@ -161,12 +161,15 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
     def _rows(self, image: int) -> slice:
         return self.annotations.rows(int(self.indices[image]))
 
-    def _objects(self, layer: Layer, size: tuple[int, int]) -> ShownObjects:
-        """The objects of a layer on a canvas of (height, width), whatever covers them."""
-        boxes = self.boxes(layer.image)
+    def _objects(self, layer: Layer, canvas: Canvas) -> ShownObjects:
+        """The objects of a layer on its canvas, whatever covers them."""
+        boxes, size = self.boxes(layer.image), canvas.size
         shown = layer.window.map_boxes(boxes, size)
         kept = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
-        kept &= layer.window.contains_centres(boxes)
+        if canvas.min_visible is None:
+            kept &= layer.window.contains_centres(boxes)
+        else:
+            kept &= layer.window.visible_share(boxes) >= canvas.min_visible
         if layer.stencil is not None:
             kept &= np.isin(np.arange(len(boxes)), layer.stencil)
         chosen = np.flatnonzero(kept)

@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from yolact_pl.data.augmentation.photometric import PhotometricDistortion
+from yolact_pl.data.augmentation.photometric import HsvJitter, PhotometricDistortion
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 15, 3), dtype=np.uint8)
 
@@ -81,3 +81,45 @@ def test_parts_of_an_image_are_distorted_as_the_whole() -> None:
     whole = PhotometricDistortion()(PIXELS, np.random.default_rng(5))
     mirrored = PhotometricDistortion()(PIXELS[:, ::-1], np.random.default_rng(5))
     np.testing.assert_array_equal(mirrored, whole[:, ::-1])
+
+
+class OneDraw:
+    """Draws the given numbers of -1..1."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.numbers = np.array(numbers)
+
+    def uniform(self, low: float, high: float, count: int) -> np.ndarray:
+        assert (low, high, count) == (-1, 1, 3)
+        return self.numbers
+
+
+@pytest.mark.parametrize(
+    "draws",
+    [(0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1), (0.5, -0.3, 0.6)],
+)
+def test_hsv_jitter_equals_the_slow_way(draws: tuple[float, ...]) -> None:
+    # Of all hues: bytes of hue are 2 degrees, which is a 20th of the saturation here.
+    hues = np.arange(0, 360, 7.3)
+    colours = [colorsys.hsv_to_rgb(hue / 360, 0.4 + 0.2 * (hue % 2), 180) for hue in hues]
+    pixels = np.rint(colours)[None].astype(np.uint8)
+    jitter = HsvJitter(hue=0.1, saturation=0.7, value=0.4)
+    found = jitter(pixels.copy(), cast("Any", OneDraw(*draws)))
+    expected = []
+    for pixel in pixels[0]:
+        h, s, v = colorsys.rgb_to_hsv(*pixel.tolist())
+        s, v = min(s * (1 + 0.7 * draws[1]), 1), min(v * (1 + 0.4 * draws[2]), 255)
+        expected.append(colorsys.hsv_to_rgb((h + 0.1 * draws[0]) % 1, s, v))
+    assert np.abs(found[0] - np.array(expected)).max() <= 6
+    assert np.abs(found[0] - np.array(expected)).mean() <= 1.5
+
+
+def test_hsv_jitter_draws_from_the_whole_range() -> None:
+    pixels = np.full((1, 1, 3), (200, 100, 100), np.uint8)
+    rng = np.random.default_rng(0)
+    values = [HsvJitter(0, 0, 0.25)(pixels.copy(), rng).max() for _ in range(500)]
+    assert 149 <= min(values) < 153
+    assert 247 < max(values) <= 250
+    assert np.mean(values) == pytest.approx(200, abs=4)
+    grey = np.full((1, 1, 3), 90, np.uint8)
+    assert (HsvJitter(0.5, 1, 0)(grey.copy(), rng) == 90).all()

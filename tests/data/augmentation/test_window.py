@@ -22,6 +22,7 @@ windows = st.builds(
     width=st.integers(1, 200),
     height=st.integers(1, 200),
     flip=st.booleans(),
+    vertical_flip=st.booleans(),
 )
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
@@ -34,6 +35,7 @@ def show_step_by_step(source: np.ndarray, window: Window, fill: float) -> np.nda
     canvas[margin : margin + height, margin : margin + width] = source
     top, left = window.top + margin, window.left + margin
     shown = canvas[top : top + window.height, left : left + window.width]
+    shown = shown[::-1] if window.vertical_flip else shown
     return np.ascontiguousarray(shown[:, ::-1] if window.flip else shown)
 
 
@@ -98,7 +100,8 @@ def test_masks_are_sampled_at_pixel_centres(window: Window, size: tuple[int, int
     for i in range(size[0]):
         for j in range(size[1]):
             column = size[1] - 1 - j if window.flip else j
-            y = window.top + (2 * i + 1) * window.height // (2 * size[0])
+            row = size[0] - 1 - i if window.vertical_flip else i
+            y = window.top + (2 * row + 1) * window.height // (2 * size[0])
             x = window.left + (2 * column + 1) * window.width // (2 * size[1])
             if 0 <= y < 40 and 0 <= x < 50:
                 expected[i, j] = mask[y, x]
@@ -158,6 +161,13 @@ def test_boxes_move_with_the_pixels(window: Window, size: tuple[int, int], x: in
     assert (columns + 0.5 <= x2 + 1e-3).all()
     assert (rows + 0.5 >= y1 - 1e-3).all()
     assert (rows + 0.5 <= y2 + 1e-3).all()
+
+
+def test_visible_share_of_boxes() -> None:
+    window = Window(-10, 20, 40, 30)  # to x 30, y 50
+    boxes = np.array([[20, 40, 40, 80], [0, 25, 9, 30], [30, 0, 50, 60], [-10, 0, 30, 80]], np.float32)
+    np.testing.assert_allclose(window.visible_share(boxes), [1 / 8, 1, 0, 3 / 8])
+    assert window.visible_share(boxes[:0]).shape == (0,)
 
 
 @pytest.mark.parametrize(

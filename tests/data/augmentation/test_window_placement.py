@@ -30,6 +30,7 @@ def placed_windows(draw: st.DrawFn) -> Window:
         draw(st.integers(1, 120)),
         draw(st.booleans()),
         Placement(canvas, top, left, height, width),
+        draw(st.booleans()),
     )
 
 
@@ -45,6 +46,8 @@ def source_of(window: Window, size: tuple[int, int], y: float, x: float) -> tupl
         return None
     if window.flip:
         x = placement.width - x
+    if window.vertical_flip:
+        y = placement.height - y
     return window.top + y / placement.height * window.height, (
         window.left + x / placement.width * window.width
     )
@@ -84,6 +87,8 @@ def test_boxes_are_where_their_corners_are(window: Window, box: tuple[float, flo
     parts_y = [min(max((y - window.top) / window.height, 0), 1) for y in (y1, y2)]
     if window.flip:
         parts_x = [1 - parts_x[1], 1 - parts_x[0]]
+    if window.vertical_flip:
+        parts_y = [1 - parts_y[1], 1 - parts_y[0]]
     expected = [
         placement.left + parts_x[0] * placement.width,
         placement.top + parts_y[0] * placement.height,

@@ -52,6 +52,9 @@ class Canvas:
     size: tuple[int, int]
     """(height, width) of the network's input."""
     layers: tuple[Layer, ...]
+    min_visible: float | None = None
+    """Least share of a box inside its layer's window for its object to be kept; None, as published: its
+    centre is inside."""
 
     def __post_init__(self) -> None:
         for layer in self.layers:

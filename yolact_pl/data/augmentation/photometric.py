@@ -1,4 +1,4 @@
-"""Photometric distortion of SSD: brightness, contrast, saturation and hue."""
+"""Random colours: the distortion of SSD, and the jitter of hue, saturation and value."""
 
 from dataclasses import dataclass
 
@@ -32,6 +32,28 @@ class PhotometricDistortion:
         before, after = (gain, 1.0) if chosen[4] else (1.0, gain)
         pixels = scale_and_shift(image, before, shift * before, cv2.CV_32F)
         return scale_and_shift(change_colours(pixels, saturation, turn), after, 0.0, cv2.CV_8U)
+
+
+@dataclass(frozen=True)
+class HsvJitter:
+    """Turns the hue, scales saturation and value, as YOLO's do since YOLOv3."""
+
+    hue: float = 0.015
+    """Largest turn, of the full circle."""
+    saturation: float = 0.7
+    """Largest change of the factor 1."""
+    value: float = 0.4
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Change [H, W, 3] uint8 RGB, which is overwritten."""
+        turn, *gains = rng.uniform(-1, 1, 3) * (self.hue, self.saturation, self.value) + (0, 1, 1)
+        levels = np.arange(256.0)
+        table = np.empty((1, 256, 3), np.uint8)
+        table[0, :, 0] = np.rint(levels + 180 * turn) % 180  # OpenCV's bytes of hue are steps of 2 degrees
+        table[0, :, 1:] = np.minimum(np.outer(levels, gains), 255)
+        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV, dst=image)
+        hsv = cv2.LUT(hsv, table, dst=hsv)
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)
 
 
 def scale_and_shift(pixels: np.ndarray, gain: float, shift: float, depth: int) -> np.ndarray:

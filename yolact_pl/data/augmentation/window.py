@@ -10,7 +10,7 @@ from yolact_pl.images.placement import Placement
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of source pixels, stretched to its place on the input and mirrored there if `flip`.
+    """A rectangle of source pixels, stretched to its place on the input and mirrored there.
 
     It may extend beyond the image. Pixel centres lie at halves, since box coordinates count from the outer
     edges.
@@ -21,8 +21,11 @@ class Window:
     width: int
     height: int
     flip: bool = False
+    """Left and right are exchanged."""
     placement: Placement | None = None
     """Place on the input; None: the whole input, whatever its size."""
+    vertical_flip: bool = False
+    """Top and bottom are exchanged."""
 
     @classmethod
     def whole(cls, size: tuple[int, int], *, flip: bool = False) -> "Window":
@@ -46,6 +49,8 @@ class Window:
         mapped = (points - np.array([self.left, self.top], np.float32)) * scale
         if self.flip:
             mapped[..., 0] = width - mapped[..., 0]
+        if self.vertical_flip:
+            mapped[..., 1] = height - mapped[..., 1]
         if (top, left) != (0, 0):
             mapped += np.array([left, top], np.float32)
         return mapped
@@ -63,15 +68,24 @@ class Window:
         x, y = (boxes[:, 0] + boxes[:, 2]) / 2 - self.left, (boxes[:, 1] + boxes[:, 3]) / 2 - self.top
         return (x > 0) & (y > 0) & (x < self.width) & (y < self.height)
 
+    def visible_share(self, boxes: np.ndarray) -> np.ndarray:
+        """[N] share of the area of [N, 4] xyxy boxes of the source that lies inside, 0 to 1."""
+        low = np.maximum(boxes[:, :2], (self.left, self.top))
+        inside = np.minimum(boxes[:, 2:], (self.left + self.width, self.top + self.height)) - low
+        area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        return np.maximum(inside, 0).prod(axis=1) / np.maximum(area, 1e-9)
+
     def sample_mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """A mask [H, W] of the source at the pixel centres of a map (height, width), 0 outside of it."""
         top, left, height, width = self._place(size)
         if self.flip:  # sampled as if it were not, at the mirrored place
             left = size[1] - left - width
+        if self.vertical_flip:
+            top = size[0] - top - height
         rows, inside_rows = _nearest(self.top, self.height, size[0], (top, height), mask.shape[0])
         columns, inside_columns = _nearest(self.left, self.width, size[1], (left, width), mask.shape[1])
         sampled = mask[rows[:, None], columns] * (inside_rows[:, None] & inside_columns)
-        sampled = sampled[:, ::-1] if self.flip else sampled
+        sampled = sampled[:: -1 if self.vertical_flip else 1, :: -1 if self.flip else 1]
         self.clear_padding(sampled[None])
         return sampled
 
@@ -122,10 +136,15 @@ class Window:
             rows = _visible(self.top, self.height, size[0], source_height)
             columns = _visible(self.left, self.width, size[1], source_width)
             part = self._warp(image, size, rows, columns, reduction)
-        if not self.flip:
+        if not (self.flip or self.vertical_flip):
             return part, (rows, columns)
-        mirrored = cv2.flip(part, 1) if part.size else part  # a view would be copied again and again, slowly
-        return mirrored, (rows, slice(size[1] - columns.stop, size[1] - columns.start))
+        if part.size:  # not a view, which would be copied again and again, slowly
+            part = cv2.flip(part, -1 if self.flip and self.vertical_flip else int(self.flip))
+        if self.vertical_flip:
+            rows = slice(size[0] - rows.stop, size[0] - rows.start)
+        if self.flip:
+            columns = slice(size[1] - columns.stop, size[1] - columns.start)
+        return part, (rows, columns)
 
     def _inside(self, source_height: int, source_width: int) -> bool:
         bottom, right = self.top + self.height, self.left + self.width
