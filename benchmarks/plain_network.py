@@ -42,7 +42,7 @@ class PlainResNet(ResNet):
         c2 = self.layer1(self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True)))
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
-        return c3, c4, self.layer4(c4)
+        return c2, c3, c4, self.layer4(c4)
 
 
 class PlainHead(PredictionHead):
