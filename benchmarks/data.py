@@ -90,7 +90,7 @@ def parts(known: Annotations, folder: Path, size: tuple[int, int], repeats: int)
             known.size(i),
             known.boxes[known.rows(i)],
             known.iscrowd[known.rows(i)],
-            sample_generator(0, (0, i)),
+            sample_generator(0, 0, i),
         )
         for i in images
     ]
@@ -105,7 +105,7 @@ def parts(known: Annotations, folder: Path, size: tuple[int, int], repeats: int)
         "read and decode": lambda i: read_image(folder / known.file_name(i), known.size(i)),
         "cut and resize": lambda i: windows[i].cut(pictures[i], size),
         "recolour": lambda i: (
-            augment.recolour(shown[i], sample_generator(0, (0, i))) if shown[i].size else None
+            augment.recolour(shown[i], sample_generator(0, 0, i)) if shown[i].size else None
         ),
         "draw masks": lambda i: rasterize(known, kept[i], windows[i], sizes),
         "to planes": lambda i: to_planes(pixels),

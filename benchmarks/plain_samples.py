@@ -15,7 +15,7 @@ from yolact_pl.data.annotations.annotations import Annotations
 from yolact_pl.data.augmentation.photometric import PhotometricDistortion
 from yolact_pl.data.augmentation.transforms import SsdAugmentation, crop_canvas, expand_canvas
 from yolact_pl.data.augmentation.window import Window
-from yolact_pl.data.sampler import SampleKey, sample_generator
+from yolact_pl.data.sampler import sample_generator
 
 MEAN = np.array([103.94, 116.78, 123.68], np.float32)
 STD = np.array([57.38, 57.12, 58.40], np.float32)
@@ -32,8 +32,8 @@ class PlainTraining:
         self.known, self.folder, self.size, self.seed = known, folder, size, seed
         self.augment = SsdAugmentation()
 
-    def __getitem__(self, key: SampleKey) -> PlainSample:
-        index, rng = key[1], sample_generator(self.seed, key)
+    def __getitem__(self, key: tuple[int, int]) -> PlainSample:
+        index, rng = key[1], sample_generator(self.seed, *key)
         rows = self.known.rows(index)
         image = cv2.imread(str(self.folder / self.known.file_name(index))).astype(np.float32)
         masks = np.zeros((rows.stop - rows.start, *image.shape[:2]), np.uint8)

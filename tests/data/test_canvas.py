@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from yolact_pl.data.annotations.annotations import read_annotations
-from yolact_pl.data.augmentation.canvas import Canvas, Images, Layer
+from yolact_pl.data.augmentation.canvas import Augmentation, Canvas, Images, Layer
+from yolact_pl.data.augmentation.modern import ModernAugmentation
+from yolact_pl.data.augmentation.transforms import NoAugmentation
 from yolact_pl.data.augmentation.window import Window
 from yolact_pl.data.dataset import TrainDataset
 from yolact_pl.images.placement import Placement, Resize
@@ -20,47 +22,20 @@ FILL = (9, 8, 7)
 SIZE = (64, 80)
 
 
-@dataclass(frozen=True)
-class Mosaic:
-    """Four images around a point of the canvas, one of them mirrored, one cropped, one beyond its edges."""
-
-    fill: tuple[int, int, int] = FILL
-
-    def compose(self, image: int, images: Images, resize: Resize, rng: np.random.Generator) -> Canvas:
-        others = [int(other) for other in rng.integers(0, len(images), 3)]
-        y, x = (int(rng.integers(side // 4, 3 * side // 4)) for side in resize.size)
-        height, width = resize.size
-        places = [(0, 0, y, x), (0, x, y, width - x), (y, 0, height - y, x), (y, x, height - y, width - x)]
-        layers = []
-        for corner, (number, place) in enumerate(zip((image, *others), places, strict=True)):
-            h, w = images.size(number)
-            rectangle = [(0, 0, w, h), (3, 2, w - 9, h - 5), (-4, -6, w + 11, h + 13), (0, 0, w, h)][corner]
-            window = Window(*rectangle, flip=corner == 3, placement=Placement(resize.size, *place))
-            layers.append(Layer(number, window))
-        return Canvas(resize.size, tuple(layers))
-
-    def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return pixels
-
-
-@dataclass(frozen=True)
-class Paste(Mosaic):
-    """The whole image, and on it some objects of another, smaller and mirrored."""
-
-    def compose(self, image: int, images: Images, resize: Resize, rng: np.random.Generator) -> Canvas:
-        other = int(rng.choice([i for i in range(len(images)) if len(images.boxes(i)) > 1]))
-        below = replace(Window.whole(images.size(image)), placement=Placement.whole(resize.size))
-        place = Placement(resize.size, int(rng.integers(0, 20)), int(rng.integers(0, 20)), 41, 45)
-        above = replace(Window.whole(images.size(other), flip=True), placement=place)
-        chosen = np.flatnonzero(~images.iscrowd(other))[-2:]
-        return Canvas(resize.size, (Layer(image, below), Layer(other, above, stencil=chosen)))
+MOSAIC, PASTE = (
+    ModernAugmentation(vertical_flip=0.5, translate=0, hsv=(0, 0, 0), fill=FILL, **options)
+    for options in ({"mosaic": 1.0}, {"copy_paste": 1.0, "scale": (1, 1)})
+)
 
 
 class Recorded:
     """Remembers the canvases of an augmentation."""
 
-    def __init__(self, augment: Mosaic) -> None:
+    def __init__(self, augment: Augmentation) -> None:
         self.augment, self.fill, self.canvases = augment, augment.fill, []
+
+    def at(self, progress: float) -> "Recorded":
+        return self
 
     def compose(self, *arguments: Any) -> Canvas:
         self.canvases.append(self.augment.compose(*arguments))
@@ -78,6 +53,7 @@ def source_of(layer: Layer, y: float, x: float) -> tuple[float, float] | None:
     if not (0 <= y < 1 and 0 <= x < 1):
         return None
     x = 1 - x if window.flip else x
+    y = 1 - y if window.vertical_flip else y
     return window.top + y * window.height, window.left + x * window.width
 
 
@@ -129,15 +105,15 @@ def bilinear(image: np.ndarray, window: Window, y: float, x: float) -> np.ndarra
     return upper * (1 - y + y0) + lower * (y - y0)
 
 
-def make_set(tiny_coco: Write, augment: Mosaic, **options: Any) -> tuple[TrainDataset, Recorded]:
+def make_set(tiny_coco: Write, augment: Augmentation, **options: Any) -> tuple[TrainDataset, Recorded]:
     path, folder = tiny_coco()
     recorded = Recorded(augment)
     known = read_annotations(path, folder)
     return TrainDataset(known, folder, augment=recorded, **{"image_size": SIZE, **options}), recorded
 
 
-@pytest.mark.parametrize("augment", [Mosaic(), Paste()])
-def test_pixels_are_those_of_the_uppermost_layer(augment: Mosaic, tiny_coco: Write) -> None:
+@pytest.mark.parametrize("augment", [MOSAIC, PASTE])
+def test_pixels_are_those_of_the_uppermost_layer(augment: Augmentation, tiny_coco: Write) -> None:
     dataset, recorded = make_set(tiny_coco, augment)
     for index in range(3):
         pixels, _ = dataset[(0, index)]
@@ -151,11 +127,11 @@ def test_pixels_are_those_of_the_uppermost_layer(augment: Mosaic, tiny_coco: Wri
                 expected = bilinear(source.image, source.layer.window, *shown[1:])
             wrong += bool(np.abs(pixels[:, i, j].numpy() - expected).max() > 3)
         # A polygon's border runs through pixel centres here and there, where either side is right.
-        assert wrong <= (0 if type(augment) is Mosaic else 0.01 * SIZE[0] * SIZE[1])
+        assert wrong <= (0 if augment is MOSAIC else 0.01 * SIZE[0] * SIZE[1])
 
 
-@pytest.mark.parametrize("augment", [Mosaic(), Paste()])
-def test_masks_end_where_another_layer_begins(augment: Mosaic, tiny_coco: Write) -> None:
+@pytest.mark.parametrize("augment", [MOSAIC, PASTE])
+def test_masks_end_where_another_layer_begins(augment: Augmentation, tiny_coco: Write) -> None:
     dataset, recorded = make_set(tiny_coco, augment, image_size=(72, 88))  # no edge lies on pixel centres
     for index in (0, 1, 3, 4):
         _, target = dataset[(1, index)]
@@ -171,16 +147,17 @@ def test_masks_end_where_another_layer_begins(augment: Mosaic, tiny_coco: Write)
         remaining = [mask for mask in np.concatenate(expected) if mask.any()]
         for mask in found:
             differences = [int((mask ^ other).sum()) for other in remaining]
-            assert min(differences) <= 0.02 * mask.size
+            assert min(differences) <= 0.03 * mask.size  # outlines are drawn in fifths of a pixel
             remaining.pop(int(np.argmin(differences)))
         assert found.any(axis=(1, 2)).all()
         assert found.sum(axis=0).max() <= 5
 
 
 @dataclass(frozen=True)
-class Given(Mosaic):
+class Given(NoAugmentation):
     """Image 0 on the whole canvas and one more layer, image 4."""
 
+    min_visible: float | None = None
     place: tuple[int, int, int, int] = (0, 0, 64, 80)
     stencil: tuple[int, ...] | None = None
 
@@ -188,7 +165,7 @@ class Given(Mosaic):
         below = replace(Window.whole(images.size(0)), placement=Placement.whole(resize.size))
         above = replace(Window.whole(images.size(4)), placement=Placement(resize.size, *self.place))
         stencil = None if self.stencil is None else np.array(self.stencil)
-        return Canvas(resize.size, (Layer(0, below), Layer(4, above, stencil)))
+        return Canvas(resize.size, (Layer(0, below), Layer(4, above, stencil)), self.min_visible)
 
 
 def test_a_box_recedes_with_its_mask(tiny_coco: Write) -> None:
@@ -208,6 +185,13 @@ def test_what_is_covered_completely_is_dropped(tiny_coco: Write) -> None:
         assert (target["boxes"][:, 3] <= 40).all()
 
 
+@pytest.mark.parametrize(("min_visible", "kept"), [(None, 2), (0.2, 2), (0.3, 1), (0.6, 0)])
+def test_objects_covered_too_much_are_dropped(tiny_coco: Write, min_visible: float | None, kept: int) -> None:
+    # Of the 8 rows of its mask the object keeps 4, of 8 the crowd region 2.
+    dataset, _ = make_set(tiny_coco, Given(min_visible=min_visible, place=(0, 0, 24, 80)))
+    assert len(dataset[(0, 0)][1]["boxes"]) == kept + len(dataset.boxes(4))
+
+
 def test_a_stencil_pastes_its_objects_only(tiny_coco: Write) -> None:
     dataset, _ = make_set(tiny_coco, Given(stencil=(1, 3), place=(32, 40, 32, 40)))
     _, target = dataset[(0, 0)]
@@ -219,7 +203,7 @@ def test_a_stencil_pastes_its_objects_only(tiny_coco: Write) -> None:
 
 
 def test_each_source_is_decoded_once(tiny_coco: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset, recorded = make_set(tiny_coco, Mosaic())
+    dataset, recorded = make_set(tiny_coco, MOSAIC)
     read = dataset.read
     names: list[int] = []
     monkeypatch.setattr(
@@ -232,7 +216,7 @@ def test_each_source_is_decoded_once(tiny_coco: Write, monkeypatch: pytest.Monke
 
 
 def test_other_images_come_from_the_training_set_only(tiny_coco: Write) -> None:
-    dataset, recorded = make_set(tiny_coco, Mosaic(), indices=[3, 1])
+    dataset, recorded = make_set(tiny_coco, MOSAIC, indices=[3, 1])
     for epoch in range(6):
         _, target = dataset[(epoch, 0)]
         assert target["image_id"] == 40

@@ -80,7 +80,9 @@ def test_ranks_share_validation_and_training(tiny_coco: Write) -> None:
     trained = []
     for rank in range(2):
         data = data_module(files, files, batch_size=1)
-        data.trainer = SimpleNamespace(global_rank=rank, world_size=2, num_devices=2, accelerator=None)  # type: ignore[assignment]
+        data.trainer = SimpleNamespace(
+            global_rank=rank, world_size=2, num_devices=2, accelerator=None, max_steps=-1
+        )  # type: ignore[assignment]
         loaders = [data.train_dataloader(), data.val_dataloader()]
         assert isinstance(loaders[1], DataLoader)
         trained += list(loaders[0].sampler)
@@ -192,7 +194,9 @@ def test_loaders_read_ahead_into_memory_that_the_device_can_fetch(
     accelerator: Accelerator, pinned: bool, tiny_coco: Write
 ) -> None:
     data = data_module(tiny_coco(), tiny_coco("val", 3), num_workers=2)
-    data.trainer = SimpleNamespace(global_rank=0, world_size=1, num_devices=1, accelerator=accelerator)  # type: ignore[assignment]
+    data.trainer = SimpleNamespace(
+        global_rank=0, world_size=1, num_devices=1, accelerator=accelerator, max_steps=-1
+    )  # type: ignore[assignment]
     train, val = data.train_dataloader(), data.val_dataloader()
     assert isinstance(val, DataLoader)
     assert (train.pin_memory, val.pin_memory) == (pinned, pinned)

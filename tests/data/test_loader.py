@@ -3,14 +3,16 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from yolact_pl.data.augmentation.transforms import SsdAugmentation
+from yolact_pl.data.augmentation.modern import ModernAugmentation
+from yolact_pl.data.augmentation.transforms import NoAugmentation, SsdAugmentation
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.data.sampler import TrainSampler
 from yolact_pl.images.image_file import ImageError
@@ -189,7 +191,8 @@ def test_a_resumed_fit_goes_on_exactly(
     options = LENGTHS[length] | ({"val_check_interval": 2} if (when, step) == ("validation", 6) else {})
 
     def data() -> CocoDataModule:
-        return data_module(train, val, num_workers=num_workers)
+        augment = ModernAugmentation(mosaic=0.5, copy_paste=0.5, close=0.4)
+        return data_module(train, val, num_workers=num_workers, augment=augment)
 
     whole = fit(data(), tmp_path, **options)
     assert len(whole) == {"steps": 10, "epochs": 12}[length]
@@ -200,6 +203,27 @@ def test_a_resumed_fit_goes_on_exactly(
     rest = fit(data(), tmp_path, resume=saved, **options)
     assert first == whole[:step]
     assert rest == whole[step:]
+
+
+class NotesProgress(NoAugmentation):
+    """Remembers which parts of the run it was asked for."""
+
+    asked: ClassVar[list[float]] = []
+
+    def at(self, progress: float) -> NoAugmentation:
+        self.asked.append(progress)
+        return self
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_samples_know_how_much_of_the_steps_is_done(tiny_coco: Write, tmp_path: Path) -> None:
+    """4 batches of 2 an epoch, two batches a step, 5 steps; saved after the second."""
+    options: dict[str, Any] = {"max_steps": 5, "max_epochs": -1, "accumulate_grad_batches": 2}
+    train, saved, augment = tiny_coco(count=9), tmp_path / "saved.ckpt", NotesProgress()
+    augment.asked.clear()
+    fit(data_module(train, augment=augment), tmp_path, SaveAt(saved, "step", 2), **options)
+    fit(data_module(train, augment=augment), tmp_path, resume=saved, **options)
+    assert augment.asked == pytest.approx(np.repeat(np.arange(10), 2) / 10)
 
 
 @pytest.mark.filterwarnings("ignore")

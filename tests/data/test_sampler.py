@@ -2,10 +2,10 @@ import itertools
 
 import pytest
 
-from yolact_pl.data.sampler import ShareSampler, TrainSampler, sample_generator
+from yolact_pl.data.sampler import SampleKey, ShareSampler, TrainSampler, sample_generator
 
 
-def batches(sampler: TrainSampler) -> list[list[tuple[int, int]]]:
+def batches(sampler: TrainSampler) -> list[list[SampleKey]]:
     keys = list(sampler)
     return [keys[i : i + sampler.batch_size] for i in range(0, len(keys), sampler.batch_size)]
 
@@ -22,7 +22,7 @@ def test_ranks_share_out_the_same_total_batches(batch_sizes: list[int]) -> None:
     joined = [list(itertools.chain(*shares)) for shares in zip(*parts, strict=True)]
     assert joined == single
     assert len(single) == 8  # 50 = 8 x 6 + 2
-    assert len({index for batch in single for _, index in batch}) == 48
+    assert len({index for batch in single for _, index, _ in batch}) == 48
 
 
 def test_epochs_differ_and_repeat() -> None:
@@ -30,15 +30,15 @@ def test_epochs_differ_and_repeat() -> None:
     first = list(sampler)
     assert list(sampler) == first
     sampler.set_epoch(1)
-    assert {epoch for epoch, _ in sampler} == {1}
-    assert [index for _, index in sampler] != [index for _, index in first]
-    assert [index for _, index in TrainSampler(20, [4], seed=1)] != [index for _, index in first]
+    assert {epoch for epoch, *_ in sampler} == {1}
+    assert [index for _, index, _ in sampler] != [index for _, index, _ in first]
+    assert [index for _, index, _ in TrainSampler(20, [4], seed=1)] != [index for _, index, _ in first]
 
 
 def test_small_set_is_repeated_to_one_batch() -> None:
     parts = [list(sampler) for sampler in ranks(3, 4, 4)]
     assert [len(part) for part in parts] == [4, 4]
-    indices = [index for _, index in itertools.chain(*parts)]
+    indices = [index for _, index, _ in itertools.chain(*parts)]
     assert sorted(indices.count(i) for i in range(3)) == [2, 3, 3]  # 8 samples of 3 images
     assert len(ranks(3, 4, 4)[0]) == 4
 
@@ -78,6 +78,42 @@ def test_set_epoch_is_for_new_samplers() -> None:
     assert sampler.epoch == 4
 
 
+def progress_of_a_run(*, stop: int = 20, then: list[int] | None = None) -> list[float]:
+    """Of each of 20 total batches of 6 of 50 images, 8 an epoch, on ranks that are exchanged at a stop."""
+    found: list[float] = []
+    state: dict[str, int] = {"epoch": 0, "samples_done": 0}
+    for first, last, batch_sizes in ((0, stop, [6]), (stop, 20, then or [6])):
+        samplers = [
+            TrainSampler(50, batch_sizes, rank=rank, batches_left=20 - first)
+            for rank in range(len(batch_sizes))
+        ]
+        for sampler in samplers:
+            sampler.load_state_dict(state)
+        while len(found) < last:
+            for sampler in samplers:
+                sampler.begin()
+            for shares in zip(*map(batches, samplers), strict=True):
+                (progress,) = {key.progress for share in shares for key in share}
+                found.append(progress)
+                for sampler in samplers:
+                    sampler.advance()
+                if len(found) == last:
+                    break
+        state = samplers[0].state_dict()
+    return found
+
+
+def test_progress_is_the_share_of_the_batches_that_are_done() -> None:
+    assert progress_of_a_run() == pytest.approx([k / 20 for k in range(20)])
+    assert {key.progress for key in TrainSampler(50, [6])} == {0}
+
+
+@pytest.mark.parametrize("stop", [3, 8, 15, 16])
+@pytest.mark.parametrize("then", [[6], [3, 3], [1, 5]])
+def test_a_resumed_run_has_the_same_progress_on_any_ranks(stop: int, then: list[int]) -> None:
+    assert progress_of_a_run(stop=stop, then=then) == progress_of_a_run()
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 4, 7])
 def test_shares_cover_every_image_once(world_size: int) -> None:
     shares = [ShareSampler(7, rank=rank, world_size=world_size) for rank in range(world_size)]
@@ -91,6 +127,6 @@ def test_each_process_has_an_image_to_validate_with() -> None:
 
 def test_sample_generators_are_independent() -> None:
     keys = list(itertools.product(range(5), range(5)))
-    drawn = {sample_generator(seed, key).integers(2**62) for seed in range(3) for key in keys}
+    drawn = {sample_generator(seed, *key).integers(2**62) for seed in range(3) for key in keys}
     assert len(drawn) == 75
-    assert sample_generator(1, (2, 3)).random() == sample_generator(1, (2, 3)).random()
+    assert sample_generator(1, 2, 3).random() == sample_generator(1, 2, 3).random()

@@ -197,7 +197,9 @@ class CocoDataModule(LightningDataModule):
         dataset = self._train_set()
         rank, world_size = self._rank()
         batch_sizes = sizes_per_process(self.batch_size, world_size)
-        sampler = TrainSampler(len(dataset), batch_sizes, seed=self.seed, rank=rank)
+        sampler = TrainSampler(
+            len(dataset), batch_sizes, seed=self.seed, rank=rank, batches_left=self._batches_left()
+        )
         options = self._loader_options()
         keep = options["num_workers"] > 0
         options["collate_fn"] = partial(training_batch, fill=self.augment.fill)
@@ -253,6 +255,13 @@ class CocoDataModule(LightningDataModule):
             "indices": self.sources.images("val")[: self.max_images],
             "value_range": self.value_range,
         }
+
+    def _batches_left(self) -> int | None:
+        """Until the last step of the run; None if it is not limited by steps."""
+        trainer = self.trainer
+        if trainer is None or trainer.max_steps < 0:
+            return None
+        return (trainer.max_steps - trainer.global_step) * trainer.accumulate_grad_batches
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -1,6 +1,7 @@
 """Training and evaluation samples."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 from yolact_pl.data.annotations.annotations import Annotations
 from yolact_pl.data.annotations.rasterize import coverage, prototype_size, rasterize, semantic_size
 from yolact_pl.data.augmentation.canvas import Augmentation, Canvas, Layer
-from yolact_pl.data.augmentation.occlusion import Area, ShownObjects, hide_covered, join
+from yolact_pl.data.augmentation.occlusion import Area, ShownObjects, fit_boxes, hide_covered, join
 from yolact_pl.data.resize import fill_up
 from yolact_pl.data.sampler import SampleKey, sample_generator
 from yolact_pl.images.depth import ValueRange
@@ -75,7 +76,7 @@ class ImageDataset(Dataset[tuple[Tensor | np.ndarray, Info]], Generic[Key, Info]
         )
 
 
-class TrainDataset(ImageDataset[SampleKey | int, Target]):
+class TrainDataset(ImageDataset[SampleKey | tuple[int, int] | int, Target]):
     """Augmented images, uint8 [3, H, W], with targets whose masks have the sizes that the loss needs.
 
     A sample is a canvas of layers, see `Canvas`; each source image is decoded and resampled once. Objects of
@@ -136,18 +137,20 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         """[N] bool, one per annotation."""
         return self.annotations.iscrowd[self._rows(image)]
 
-    def __getitem__(self, key: SampleKey | int) -> tuple[Tensor, Target]:
+    def __getitem__(self, key: SampleKey | tuple[int, int] | int) -> tuple[Tensor, Target]:
         if isinstance(key, int):  # Lightning's overfit_batches replaces the sampler: always the first epoch
-            key = (0, key)
-        rng = sample_generator(self.seed, key)
-        canvas = self.augment.compose(key[1], self, self.resize, rng)
+            key = SampleKey(0, key)
+        elif not isinstance(key, SampleKey):
+            key = SampleKey(*key)
+        rng = sample_generator(self.seed, key.epoch, key.image)
+        canvas = self.augment.at(key.progress).compose(key.image, self, self.resize, rng)
         shown = [self._objects(layer, canvas) for layer in canvas.layers]
         pixels, areas = self._paint(canvas, shown, rng)
         if len(shown) > 1:
-            shown = hide_covered(shown, areas, canvas.size, MIN_BOX_SIDE)
+            shown = hide_covered(shown, areas, canvas.size, MIN_BOX_SIDE, canvas.min_visible or 0)
         objects = join(shown)
         masks, semantic_masks = objects.masks
-        known, index = self.annotations, int(self.indices[key[1]])
+        known, index = self.annotations, int(self.indices[key.image])
         return pixels, Target(
             boxes=torch.from_numpy(objects.boxes),
             labels=torch.from_numpy(known.labels[objects.rows]),
@@ -166,10 +169,11 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         boxes, size = self.boxes(layer.image), canvas.size
         shown = layer.window.map_boxes(boxes, size)
         kept = (shown[:, 2:] - shown[:, :2] >= MIN_BOX_SIDE).all(axis=1)
+        inside = layer.window.visible_share(boxes)
         if canvas.min_visible is None:
             kept &= layer.window.contains_centres(boxes)
         else:
-            kept &= layer.window.visible_share(boxes) >= canvas.min_visible
+            kept &= inside >= canvas.min_visible
         if layer.stencil is not None:
             kept &= np.isin(np.arange(len(boxes)), layer.stencil)
         chosen = np.flatnonzero(kept)
@@ -177,7 +181,8 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
         height, width = prototype_size(size)
         drawn = (2 * height, 2 * width) if self.soft_masks else (height, width)
         masks = rasterize(self.annotations, rows, layer.window, [drawn, semantic_size(size)])
-        return ShownObjects(rows, shown[chosen], masks)
+        objects = ShownObjects(rows, shown[chosen], masks)
+        return objects if canvas.min_visible is None else fit_boxes(objects, size, inside[chosen] < 1)
 
     def _paint(
         self, canvas: Canvas, shown: Sequence[ShownObjects], rng: np.random.Generator
@@ -199,9 +204,19 @@ class TrainDataset(ImageDataset[SampleKey | int, Target]):
             if layer.stencil is None:
                 extract_planes(part, planes[place])
                 continue
-            stencil = rasterize(self.annotations, objects.rows, layer.window, [canvas.size])[0]
-            np.copyto(planes[place], part.transpose(2, 0, 1), where=np.any(stencil, axis=0)[area])
+            stencil = self._stencil(layer, objects.rows, area)
+            np.copyto(planes[place], part.transpose(2, 0, 1), where=stencil)
         return torch.from_numpy(planes), areas
+
+    def _stencil(self, layer: Layer, rows: np.ndarray, area: Area) -> np.ndarray:
+        """Bool [h, w]: the pixels of an area of the canvas that show objects of a layer."""
+        place = layer.window.placement
+        assert place is not None
+        alone = replace(layer.window, placement=None)
+        masks = rasterize(self.annotations, rows, alone, [(place.height, place.width)])[0]
+        top, left = area[0].start - place.top, area[1].start - place.left
+        bottom, right = area[0].stop - place.top, area[1].stop - place.left
+        return np.logical_or.reduce(masks[:, top:bottom, left:right])
 
     def _read_all(self, canvas: Canvas) -> dict[int, tuple[np.ndarray, int]]:
         """By image, its pixels and their reduction: decoded once, as small as all of its layers allow."""

@@ -1,12 +1,20 @@
 """Order of images and their distribution over processes."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import Sampler
 
-SampleKey = tuple[int, int]
-"""(epoch, index of the image): with the seed, all that the randomness of a sample depends on."""
+
+class SampleKey(NamedTuple):
+    """All that a sample depends on, with the seed."""
+
+    epoch: int
+    image: int
+    """Number of the image in the training set."""
+    progress: float = 0.0
+    """Share of the run that is done, 0 to 1, the same for a whole total batch."""
 
 
 class TrainSampler(Sampler[SampleKey]):
@@ -21,9 +29,19 @@ class TrainSampler(Sampler[SampleKey]):
         batch_sizes: images of each process in a step.
         seed: of the permutations.
         rank: of this process.
+        batches_left: total batches of the run, from where it begins or resumes to its end; None: unknown,
+            then the progress of all samples is 0.
     """
 
-    def __init__(self, num_images: int, batch_sizes: Sequence[int], *, seed: int = 0, rank: int = 0) -> None:
+    def __init__(
+        self,
+        num_images: int,
+        batch_sizes: Sequence[int],
+        *,
+        seed: int = 0,
+        rank: int = 0,
+        batches_left: int | None = None,
+    ) -> None:
         self.num_images = num_images
         self.batch_size = batch_sizes[rank]
         self.total_batch = sum(batch_sizes)
@@ -31,6 +49,8 @@ class TrainSampler(Sampler[SampleKey]):
         self.epoch = 0
         self.samples_done = 0
         """Of this epoch, by all processes together: where iteration starts."""
+        self._batches_left = batches_left
+        self._run_samples: int | None = None
         self._first = sum(batch_sizes[:rank])
         self._begun = False
         self._restored = False
@@ -45,7 +65,9 @@ class TrainSampler(Sampler[SampleKey]):
         order = np.resize(order, max(self.num_images, self.total_batch))
         for start in range(self.samples_done, len(order) - self.total_batch + 1, self.total_batch):
             first = start + self._first
-            yield from ((epoch, index) for index in order[first : first + self.batch_size].tolist())
+            progress = self._progress(epoch, start)
+            for index in order[first : first + self.batch_size].tolist():
+                yield SampleKey(epoch, index, progress)
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning's call at the start of each epoch, heeded by a new sampler only.
@@ -61,11 +83,23 @@ class TrainSampler(Sampler[SampleKey]):
         finished = self.samples_done + self.total_batch > max(self.num_images, self.total_batch)
         if self._begun or finished:
             self.epoch, self.samples_done = self.epoch + 1, 0
+        if self._batches_left is not None and not self._begun:
+            done = self._samples_before(self.epoch, self.samples_done)
+            self._run_samples = done + self._batches_left * self.total_batch
         self._begun = True
 
     def advance(self) -> None:
         """One total batch was handed out."""
         self.samples_done += self.total_batch
+
+    def _progress(self, epoch: int, samples_done: int) -> float:
+        if self._run_samples is None:
+            return 0.0
+        return min(self._samples_before(epoch, samples_done) / self._run_samples, 1.0)
+
+    def _samples_before(self, epoch: int, samples_done: int) -> int:
+        """Samples of the run, by all processes together, before a position."""
+        return epoch * max(self.num_images // self.total_batch, 1) * self.total_batch + samples_done
 
     def state_dict(self) -> dict[str, int]:
         """The position, in numbers that hold for any number of processes."""
@@ -94,7 +128,7 @@ class ShareSampler(Sampler[int]):
         return iter(self._share)
 
 
-def sample_generator(seed: int, key: SampleKey) -> np.random.Generator:
+def sample_generator(seed: int, epoch: int, image: int) -> np.random.Generator:
     """All randomness of one sample."""
     # A spawn key: (seed, epoch, 0) as entropy would repeat the numbers of the permutation, (seed, epoch).
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch, image)))

@@ -115,10 +115,10 @@ def _hatch_crowds(picture: NDArray[np.uint8], target: Target) -> NDArray[np.uint
 
 
 def _caption(dataset: TrainDataset, key: SampleKey, target: Target) -> str:
-    index = int(dataset.indices[key[1]])
+    index = int(dataset.indices[key.image])
     crowds = int(target["iscrowd"].sum())
     objects = len(target["iscrowd"]) - crowds
-    parts = [dataset.annotations.file_name(index), f"epoch {key[0]}", _count(objects, "object")]
+    parts = [dataset.annotations.file_name(index), f"epoch {key.epoch}", _count(objects, "object")]
     return ", ".join(parts + ([_count(crowds, "crowd region")] if crowds else []))
 
 

@@ -53,8 +53,8 @@ class Canvas:
     """(height, width) of the network's input."""
     layers: tuple[Layer, ...]
     min_visible: float | None = None
-    """Least share of a box inside its layer's window for its object to be kept; None, as published: its
-    centre is inside."""
+    """Least share of an object that is kept: of its box inside its layer's window, of its mask that upper
+    layers leave. None, as published: the box's centre is inside, something of the mask is left."""
 
     def __post_init__(self) -> None:
         for layer in self.layers:
@@ -72,6 +72,10 @@ class Augmentation(Protocol):
     @property
     def fill(self) -> tuple[int, int, int]:
         """RGB of the canvas where no layer shows."""
+        ...
+
+    def at(self, progress: float) -> "Augmentation":
+        """The augmentation of samples at a share of the run, 0 to 1."""
         ...
 
     def compose(self, image: int, images: Images, resize: Resize, rng: np.random.Generator) -> Canvas:

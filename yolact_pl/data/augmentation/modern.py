@@ -1,7 +1,7 @@
-"""Augmentation for training from few images: scale and translation, flips and colours."""
+"""Augmentation for training from few images: scale, translation, flips, colours, mosaic and copy-paste."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,21 +12,29 @@ from yolact_pl.images.placement import Placement, Resize
 from yolact_pl.images.resize import PADDING
 
 MIN_VISIBLE = 0.1
-"""Least share of an object's box that is learned."""
+"""Least share of an object that is learned."""
+CENTRE = 0.25, 0.75
+"""Range of the point where the tiles of a mosaic meet, as shares of the canvas."""
 
 
 @dataclass(frozen=True)
 class ModernAugmentation:
-    """Scale and translation of the whole image on the whole canvas, flips, jitter of the colours.
+    """One image on the whole canvas, or a mosaic of four (Bochkovskiy et al. 2020, section 3.3), flipped,
+    scaled and shifted; onto it objects of another image may be pasted (Ghiasi et al. 2021, section 3).
+
+    Each image and each group of pasted objects has flips, a scale and colours of its own.
 
     Args:
         flip: probability of exchanging left and right.
         vertical_flip: probability of exchanging top and bottom.
         scale: smallest and largest factor of the size that the image has in evaluation, log-uniform.
-        translate: largest shift, as a share of the canvas.
+        translate: largest shift of a single image, as a share of the canvas.
         hsv: largest turn of the hue (1: the full circle), largest change of the factors of saturation and
             value.
-        fill: RGB of the canvas outside the image.
+        mosaic: probability of four images around a random point.
+        copy_paste: probability of pasted objects.
+        close: last part of the run without mosaic and copy-paste, as a share of it.
+        fill: RGB of the canvas outside of images.
 
     Raises:
         ValueError: an argument out of range.
@@ -37,10 +45,13 @@ class ModernAugmentation:
     scale: Sequence[float] = (0.5, 1.5)
     translate: float = 0.1
     hsv: Sequence[float] = (0.015, 0.7, 0.4)
+    mosaic: float = 0.0
+    copy_paste: float = 0.0
+    close: float = 0.1
     fill: tuple[int, int, int] = field(default=PADDING, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("flip", "vertical_flip", "translate"):
+        for name in ("flip", "vertical_flip", "translate", "mosaic", "copy_paste", "close"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"augment.{name}={value}: expected a number from 0 to 1")
@@ -49,35 +60,76 @@ class ModernAugmentation:
         if not (len(self.hsv) == 3 and all(0 <= gain <= 1 for gain in self.hsv)):
             raise ValueError(f"augment.hsv={self.hsv}: expected three numbers from 0 to 1")
 
+    def at(self, progress: float) -> "ModernAugmentation":
+        """Without mosaic and copy-paste in the last part of the run."""
+        return self if progress < 1 - self.close else replace(self, mosaic=0.0, copy_paste=0.0)
+
     def compose(self, image: int, images: Images, resize: Resize, rng: np.random.Generator) -> Canvas:
-        """One layer over the whole canvas, which also shows what lies around the image."""
-        size = images.size(image)
-        place = resize.place(size)
-        step = np.array([size[0] / place.height, size[1] / place.width]) / self._scale(rng)
-        shift = rng.uniform(-self.translate, self.translate, 2) * place.canvas
-        centre = np.array([place.top + place.height / 2, place.left + place.width / 2]) + shift
-        start = np.array(size) / 2 - centre * step
-        whole = Placement.whole(place.canvas)
-        return Canvas(place.canvas, (Layer(image, self._window(start, step, whole, rng)),), MIN_VISIBLE)
+        """One image or four, and what is pasted onto them."""
+        canvas = resize.place(images.size(image)).canvas
+        mosaic, copy_paste = rng.random(2) < (self.mosaic, self.copy_paste)
+        if mosaic:
+            layers = self._mosaic(canvas, image, images, resize, rng)
+        else:
+            layers = [self._single(image, images.size(image), resize, rng)]
+        if copy_paste:
+            layers += self._pasted(canvas, images, resize, rng)
+        return Canvas(canvas, tuple(layers), MIN_VISIBLE)
 
     def recolour(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Jitter of hue, saturation and value."""
         return HsvJitter(*self.hsv)(pixels, rng) if any(self.hsv) else pixels
 
-    def _scale(self, rng: np.random.Generator) -> float:
-        return float(np.exp(rng.uniform(*np.log(self.scale))))
+    def _single(self, image: int, size: tuple[int, int], resize: Resize, rng: np.random.Generator) -> Layer:
+        """The whole canvas, on which the image lies where evaluation has it, but for scale and shift."""
+        place, step = resize.place(size), self._step(size, resize, rng)
+        shift = rng.uniform(-self.translate, self.translate, 2) * place.canvas
+        centre = np.array([place.top + place.height / 2, place.left + place.width / 2]) + shift
+        start = np.array(size) / 2 - centre * step
+        return Layer(image, self._window(start, step, Placement.whole(place.canvas), rng))
+
+    def _mosaic(
+        self, canvas: tuple[int, int], image: int, images: Images, resize: Resize, rng: np.random.Generator
+    ) -> list[Layer]:
+        """Four tiles, each with a random part of its image, or all of it where that is smaller."""
+        (height, width), (y, x) = canvas, (rng.uniform(*CENTRE, 2) * canvas).astype(int).tolist()
+        tiles = [(0, 0, y, x), (0, x, y, width - x), (y, 0, height - y, x), (y, x, height - y, width - x)]
+        layers = []
+        for number, tile in zip((image, *rng.integers(len(images), size=3).tolist()), tiles, strict=True):
+            place, size = Placement(canvas, *tile), images.size(number)
+            step = self._step(size, resize, rng)
+            start = rng.random(2) * (size - step * (place.height, place.width))
+            layers.append(Layer(number, self._window(start, step, place, rng)))
+        return layers
+
+    def _pasted(
+        self, canvas: tuple[int, int], images: Images, resize: Resize, rng: np.random.Generator
+    ) -> list[Layer]:
+        """About half of the objects of another image anywhere, but whole; no layer if there are none."""
+        image = int(rng.integers(len(images)))
+        (objects,) = np.nonzero(~images.iscrowd(image))
+        if not len(objects):
+            return []
+        chosen = objects[(rng.random(len(objects)) < 0.5) | (objects == rng.choice(objects))]
+        boxes, size = images.boxes(image)[chosen], images.size(image)
+        start = np.floor(boxes[:, 1::-1].min(axis=0)).clip(0, np.subtract(size, 1))
+        extent = (np.ceil(boxes[:, :1:-1].max(axis=0)).clip(max=size) - start).clip(1)
+        shown = extent / self._step(size, resize, rng)
+        shown *= min(1, *(canvas / shown))
+        height, width = np.rint(shown).astype(int).clip(1).tolist()
+        top, left = rng.integers(np.subtract(canvas, (height, width)), endpoint=True).tolist()
+        place = Placement(canvas, top, left, height, width)
+        return [Layer(image, self._window(start, extent / (height, width), place, rng), chosen)]
+
+    def _step(self, size: tuple[int, int], resize: Resize, rng: np.random.Generator) -> np.ndarray:
+        """Vertical and horizontal source pixels per pixel of the canvas at a random scale."""
+        place = resize.place(size)
+        return size / np.array([place.height, place.width]) / np.exp(rng.uniform(*np.log(self.scale)))
 
     def _window(
         self, start: np.ndarray, step: np.ndarray, place: Placement, rng: np.random.Generator
     ) -> Window:
-        """The source pixels that a place shows, flipped or not.
-
-        Args:
-            start: top and left of the window.
-            step: source pixels per pixel of the canvas, vertical and horizontal.
-            place: on the canvas.
-            rng: decides on the flips.
-        """
+        """The source pixels that a place shows from `start` (top, left) on, flipped or not."""
         top, left = np.rint(start).astype(int).tolist()
         height, width = np.rint(step * (place.height, place.width)).astype(int).clip(1).tolist()
         flip, vertical_flip = (rng.random(2) < (self.flip, self.vertical_flip)).tolist()

@@ -47,13 +47,12 @@ class HsvJitter:
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Change [H, W, 3] uint8 RGB, which is overwritten."""
         turn, *gains = rng.uniform(-1, 1, 3) * (self.hue, self.saturation, self.value) + (0, 1, 1)
-        levels = np.arange(256.0)
-        table = np.empty((1, 256, 3), np.uint8)
-        table[0, :, 0] = np.rint(levels + 180 * turn) % 180  # OpenCV's bytes of hue are steps of 2 degrees
-        table[0, :, 1:] = np.minimum(np.outer(levels, gains), 255)
-        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV, dst=image)
-        hsv = cv2.LUT(hsv, table, dst=hsv)
-        return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=hsv)
+        pixels = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL, dst=image)
+        hue, *others = cv2.split(pixels)
+        hue += np.uint8(round(256 * turn) % 256)  # bytes wrap around as hues do
+        for plane, gain in zip(others, gains, strict=True):
+            cv2.convertScaleAbs(plane, plane, gain)
+        return cv2.cvtColor(cv2.merge((hue, *others), pixels), cv2.COLOR_HSV2RGB_FULL, dst=pixels)
 
 
 def scale_and_shift(pixels: np.ndarray, gain: float, shift: float, depth: int) -> np.ndarray:

@@ -25,6 +25,10 @@ class SingleImage(ABC):
     ) -> Window:
         """The visible window of an image of (height, width) with [N, 4] xyxy boxes in its pixels."""
 
+    def at(self, progress: float) -> "SingleImage":
+        """The same all along."""
+        return self
+
     def compose(self, image: int, images: Images, resize: Resize, rng: np.random.Generator) -> Canvas:
         """One layer: the window, resized as whole images are for evaluation."""
         window = self.window(images.size(image), images.boxes(image), images.iscrowd(image), rng)

@@ -94,8 +94,9 @@ class Window:
         rows, columns = masks.shape[1:]
         top, left, height, width = self._place((rows, columns))
         if (height, width) != (rows, columns):
-            masks[:, ~_covered(top, height, rows)] = False
-            masks[:, :, ~_covered(left, width, columns)] = False
+            inside = _inside(top, height, rows), _inside(left, width, columns)
+            masks[:, : inside[0].start] = masks[:, inside[0].stop :] = False
+            masks[:, :, : inside[1].start] = masks[:, :, inside[1].stop :] = False
 
     def _place(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Top, left, height and width of the place on a map (height, width)."""
@@ -187,10 +188,10 @@ def _nearest(
     return np.clip(pixels, 0, available - 1), (pixels >= 0) & (pixels < available)
 
 
-def _covered(start: float, length: float, count: int) -> np.ndarray:
-    """[count] bool: which pixel centres along one axis lie in a stretch of it."""
-    centres = np.arange(count) + 0.5
-    return (centres >= start) & (centres < start + length)
+def _inside(start: float, length: float, count: int) -> slice:
+    """The pixels along one axis whose centre lies in a stretch of it."""
+    first, last = np.searchsorted(np.arange(count) + 0.5, [start, start + length]).tolist()
+    return slice(first, last)
 
 
 def _visible(start: int, length: int, count: int, available: int) -> slice:
