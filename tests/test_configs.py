@@ -22,7 +22,7 @@ from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
-from yolact_pl.schedule import Schedule
+from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.training.trainer import build_callbacks
 
 ROOT = Path(__file__).parents[1]
@@ -182,9 +182,8 @@ def test_groups_alone_give_the_published_base_model() -> None:
 
 def test_eight_devices_give_the_published_schedule_for_batch_64() -> None:
     cfg = config("model=yolact", "backbone=r101", "trainer.devices=8")
-    schedule = build(cfg.schedule).scaled(
-        cfg.trainer.devices * cfg.trainer.num_nodes * cfg.dataset.batch_size
-    )
+    batch_size = cfg.trainer.devices * cfg.trainer.num_nodes * cfg.dataset.batch_size
+    schedule = build(cfg.schedule).scaled(batch_size, num_images=118_000)
     published = next(r for r in RECORDED if r["batch_size"] == 64)
     assert schedule.batch_size == 64
     assert schedule.max_steps == published["max_iter"]

@@ -18,7 +18,7 @@ from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.module import YolactModule
 from yolact_pl.postprocess import Chosen, Postprocess
-from yolact_pl.schedule import Schedule
+from yolact_pl.schedules.step_decay import StepDecay
 from yolact_pl.structures import Target, Targets
 
 
@@ -28,7 +28,7 @@ def make_module(*, channels_last: bool = True, freeze_bn: bool = True) -> Yolact
     network = Yolact(backbone, anchors, num_classes=3, channels=16, num_prototypes=4, mask_iou=True)
     description: Any = {}
     postprocess: Any = nn.Identity()
-    schedule = Schedule(torch.optim.SGD, lr=1e-3, max_steps=10, milestones=[])
+    schedule = StepDecay(torch.optim.SGD, lr=1e-3, max_steps=10, milestones=[])
     return YolactModule(
         network,
         published_loss(),

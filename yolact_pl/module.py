@@ -13,7 +13,7 @@ from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.results.detections import Detections
-from yolact_pl.schedule import Schedule
+from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.structures import Batch, EvaluationBatch
 
 

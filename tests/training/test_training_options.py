@@ -1,6 +1,7 @@
 """Options of a training, each in a run of a few steps."""
 
 import logging
+import math
 import re
 from collections.abc import Callable
 from itertools import pairwise
@@ -143,12 +144,27 @@ def test_compiled_network_trains_as_the_plain_one(
     assert same(a, b, 1e-4)
 
 
-EMA = ["callbacks=ema", "callbacks.ema.decay=0.75", "trainer.val_check_interval=2"]
+EMA = ["callbacks=ema", "trainer.val_check_interval=2"]
 
 
-def test_average_is_validated_and_saved_and_goes_on(
-    run_task: Run, tmp_path: Path, weights: list[dict[str, Tensor]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "decays"),
+    [
+        (["decay=0.75", "ramp=0"], [0.75] * 3),
+        (["decay=0.75", "ramp=3"], [0.75 * (1 - math.exp(-step / 3)) for step in (2, 3, 4)]),
+        # over a fifth of 4 steps, but at least one: no average
+        ([], [0.0] * 3),
+    ],
+)
+def test_average_is_validated_and_saved_and_continued(
+    options: list[str],
+    decays: list[float],
+    run_task: Run,
+    tmp_path: Path,
+    weights: list[dict[str, Tensor]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    ema = [*EMA, *(f"callbacks.ema.{option}" for option in options)]
     validated: list[Tensor] = []
     step = YolactModule.validation_step
 
@@ -161,11 +177,11 @@ def test_average_is_validated_and_saved_and_goes_on(
             step(self, *arguments),
         )[1],
     )
-    run_task(tmp_path / "whole", *EMA, "callbacks.best.save_top_k=-1")
+    run_task(tmp_path / "whole", *ema, "callbacks.best.save_top_k=-1")
     expected = {name: value.double() for name, value in weights[1].items()}  # the first is the average of one
     averages = [expected]
-    for after in weights[2:]:
-        expected = {name: 0.75 * expected[name] + 0.25 * after[name].double() for name in after}
+    for decay, after in zip(decays, weights[2:], strict=True):
+        expected = {name: decay * expected[name] + (1 - decay) * after[name].double() for name in after}
         averages.append(expected)
     floats = [name for name, value in weights[0].items() if value.is_floating_point()]
     saved = checkpoint(tmp_path / "whole")
@@ -176,7 +192,7 @@ def test_average_is_validated_and_saved_and_goes_on(
         wanted = average[f"network.protonet.{first}"]
         torch.testing.assert_close(shown.double(), wanted, rtol=0, atol=1e-6)
     half = next((tmp_path / "whole" / "checkpoints").glob("*_2.ckpt"))
-    run_task(tmp_path / "rest", *EMA, f"resume={half}")
+    run_task(tmp_path / "rest", *ema, f"resume={half}")
     resumed = checkpoint(tmp_path / "rest")
     for state in ("state_dict", "current_model_state"):
         assert same(resumed[state], saved[state], 1e-6), state

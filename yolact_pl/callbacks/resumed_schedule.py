@@ -44,8 +44,8 @@ class ResumedSchedule(Callback):
         self._now = _position(trainer, pl_module)
         if step >= schedule.run_steps:
             rank_zero_only(_log.warning)(
-                "the run is finished: step %d of %d; to train it further give a longer schedule.max_steps",
-                step, schedule.run_steps,
+                "the run is finished: step %d of %d; to train it further give a longer %s",
+                step, schedule.run_steps, schedule.length_key,
             )  # fmt: skip
         if self._then["batch_size"] != schedule.batch_size:
             rank_zero_only(_log.info)(

@@ -31,7 +31,7 @@ _ROOMS = (
     _DECODERS,
     "yolact_pl.losses.",
     "yolact_pl.postprocess.",
-    "yolact_pl.schedule.",
+    "yolact_pl.schedules.",
     "yolact_pl.data.",
 )
 _KINDS = {

@@ -12,8 +12,9 @@ MOVED = {
     "yolact_pl.models.darknet.": "yolact_pl.models.backbones.darknet.",
     "yolact_pl.models.resnet.": "yolact_pl.models.backbones.resnet.",
     "yolact_pl.models.timm.": "yolact_pl.models.backbones.timm.",
+    "yolact_pl.schedule.Schedule": "yolact_pl.schedules.step_decay.StepDecay",
 }
-"""Modules by their old and their present name."""
+"""Modules and classes by their old and their present name."""
 
 TIMM = "yolact_pl.models.backbones.timm.TimmBackbone"
 """Its `pretrained`, true or false, became `weights`, as of every backbone."""

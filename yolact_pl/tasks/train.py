@@ -26,7 +26,7 @@ from yolact_pl.config.missing_data import check_data
 from yolact_pl.config.switches import check_compile, check_switches, compile_network
 from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
-from yolact_pl.schedule import Schedule
+from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.training.fine_tune import network_to_train, step_to_start_at
 from yolact_pl.training.resume import run_to_resume
 from yolact_pl.training.shared_folder import share_output_folder
@@ -83,7 +83,8 @@ def run(cfg: DictConfig) -> float | None:
             callbacks.pop("evaluation", None)
     schedule: Schedule = build(cfg.schedule)
     trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
-    scaled = schedule.scaled(total_batch_size(data, trainer)).starting_at(step_to_start_at(cfg))
+    scaled = schedule.scaled(total_batch_size(data, trainer), data.train_size)
+    scaled = scaled.starting_at(step_to_start_at(cfg))
     # Not an argument of the Trainer: only the Trainer knows how many devices there are to scale to.
     trainer.fit_loop.epoch_loop.max_steps = scaled.run_steps
     freezing = cfg.model.freeze_bn
@@ -151,12 +152,8 @@ def _announce(
         _log.info("schedule   %s", scaled.describe())
     _log.info("length     %s steps, %.1f epochs", f"{scaled.run_steps:,}", epochs)
     if epochs > MOST_EPOCHS:
-        shorter = stated.max_steps * USUAL_EPOCHS / epochs
-        steps = ",".join(str(round(step * shorter / stated.max_steps)) for step in stated.milestones)
-        _log.warning(
-            "that is long for %d images; for %d epochs: schedule.max_steps=%d schedule.milestones=[%s]",
-            data.train_size, USUAL_EPOCHS, max(1, round(shorter)), steps,
-        )  # fmt: skip
+        shorter = stated.of_epochs(USUAL_EPOCHS, data.train_size)
+        _log.warning("that is long for %d images; for %d epochs: %s", data.train_size, USUAL_EPOCHS, shorter)
     _log.info("output     %s", cfg.output)
     log_difference()
     if resume is not None:

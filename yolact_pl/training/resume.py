@@ -34,7 +34,8 @@ class ResumedRun(NamedTuple):
         """Where `cfg` says `auto`, take the values that the run found at its start."""
         wanted = [key for key in (BATCH_SIZE, LR) if OmegaConf.select(cfg, key) == AUTO]
         stored = OmegaConf.create(self.content[ENTRY]["config"])
-        for key in [*wanted, *(["schedule.warmup_lr"] if LR in wanted else [])]:
+        warmup = ["schedule.warmup_lr"] if LR in wanted and "warmup_lr" in cfg.schedule else []
+        for key in [*wanted, *warmup]:
             OmegaConf.update(cfg, key, OmegaConf.select(stored, key))
 
     def froze_batch_norm(self, network: nn.Module) -> bool:
@@ -68,7 +69,7 @@ class ResumedRun(NamedTuple):
             raise CheckpointError(
                 f"resume={self.path}: the run trained {self._num_trained()} weights in {len(stored_groups)} "
                 f"parameter groups, this one {sum(groups)} in {len(groups)}; give the freeze, "
-                "model.freeze_bn and schedule.offset_lr_factor that it had"
+                "model.freeze_bn and schedule that it had"
             )
 
     def _optimizer(self) -> dict[str, Any]:

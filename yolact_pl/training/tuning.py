@@ -23,7 +23,7 @@ from yolact_pl.config.build import build, describe
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.models.yolact import Yolact
 from yolact_pl.module import YolactModule
-from yolact_pl.schedule import Schedule
+from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.training.trainer import check_accelerator
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ def tune(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> None:
     if LR in wanted:
         found[LR] = found.get(LR) or find_learning_rate(cfg, data, network)
         cfg.schedule.lr = found[LR]
-        cfg.schedule.warmup_lr = min(cfg.schedule.warmup_lr, found[LR])
+        if "warmup_lr" in cfg.schedule:
+            cfg.schedule.warmup_lr = min(cfg.schedule.warmup_lr, found[LR])
     os.environ[_FOUND] = json.dumps(found)
 
 
@@ -90,10 +91,11 @@ def find_learning_rate(cfg: DictConfig, data: CocoDataModule, network: Yolact) -
     Raises:
         ValueError: the loss did not fall.
     """
+    module = _module(cfg, data, network)
     quiet = contextlib.nullcontext() if is_terminal() else contextlib.redirect_stderr(io.StringIO())
     with quiet:  # a bar that cannot be switched off
         finder = Tuner(_one_device(cfg)).lr_find(
-            _module(cfg, data, network),
+            module,
             datamodule=data,
             min_lr=LOWEST_RATE,
             max_lr=HIGHEST_RATE,
@@ -106,7 +108,7 @@ def find_learning_rate(cfg: DictConfig, data: CocoDataModule, network: Yolact) -
         raise ValueError("schedule.lr=auto: the loss does not fall at any rate; give a learning rate")
     sizes = data.batch_size
     batch_size = sizes if isinstance(sizes, int) else sizes[0]
-    stated = float(f"{rate * cfg.schedule.batch_size / batch_size:.3g}")
+    stated = float(f"{rate / module.schedule.lr_scale(batch_size):.3g}")
     path = Path(cfg.output) / "learning_rate.png"
     _plot(rates, losses, rate, path)
     rank_zero_only(_log.info)(
@@ -176,7 +178,8 @@ def _one_device(cfg: DictConfig) -> Trainer:
 
 def _module(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> YolactModule:
     """As it will be trained, but for the schedule's length and rate, which do not matter here."""
-    schedule: Schedule = build(cfg.schedule, lr=LOWEST_RATE, warmup_lr=LOWEST_RATE)
+    rates = {key: LOWEST_RATE for key in ("lr", "warmup_lr") if key in cfg.schedule}
+    schedule: Schedule = build(cfg.schedule, **rates)
     return YolactModule(
         network,
         build(cfg.model.loss),

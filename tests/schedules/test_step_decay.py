@@ -1,4 +1,4 @@
-"""The learning rate against the published model's, and its scaling."""
+"""Learning rate against the published model's, and its scaling."""
 
 import json
 from functools import partial
@@ -10,20 +10,20 @@ import torch
 from torch import nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
-from yolact_pl.schedule import Schedule
+from yolact_pl.schedules.step_decay import StepDecay
 
-RECORDED = json.loads((Path(__file__).parent / "parity" / "lr_schedule.json").read_text())
+RECORDED = json.loads((Path(__file__).parents[1] / "parity" / "lr_schedule.json").read_text())
 
 
-def paper_schedule() -> Schedule:
+def paper_schedule() -> StepDecay:
     optimizer = partial(torch.optim.SGD, momentum=0.9, weight_decay=5e-4)
     milestones = [280_000, 600_000, 700_000, 750_000]
-    return Schedule(optimizer, lr=1e-3, max_steps=800_000, milestones=milestones)
+    return StepDecay(optimizer, lr=1e-3, max_steps=800_000, milestones=milestones)
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda r: f"batch{r['batch_size']}")
 def test_rates_are_the_published_ones(recorded: dict) -> None:
-    schedule = paper_schedule().scaled(recorded["batch_size"])
+    schedule = paper_schedule().scaled(recorded["batch_size"], num_images=1)
     assert schedule.max_steps == recorded["max_iter"]
     assert schedule.milestones == recorded["lr_steps"]
     for step, rate in recorded["lr"]:
@@ -31,7 +31,7 @@ def test_rates_are_the_published_ones(recorded: dict) -> None:
 
 
 def test_optimizer_runs_at_the_rate_of_its_step() -> None:
-    schedule = Schedule(
+    schedule = StepDecay(
         torch.optim.SGD, lr=1.0, max_steps=10, milestones=[4, 6], warmup_steps=2, warmup_lr=0.0
     )
     optimizer, scheduler = schedule.configure(nn.Linear(1, 1))
@@ -45,7 +45,7 @@ def test_optimizer_runs_at_the_rate_of_its_step() -> None:
 
 
 def test_smaller_batches_take_more_and_smaller_steps() -> None:
-    schedule = paper_schedule().scaled(4)
+    schedule = paper_schedule().scaled(4, num_images=1)
     assert schedule.lr == pytest.approx(5e-4)
     assert schedule.max_steps == 1_600_000
     assert schedule.milestones[0] == 560_000
@@ -61,10 +61,12 @@ def test_frozen_parameters_are_left_out_of_the_optimizer() -> None:
 
 def test_offsets_may_learn_slower() -> None:
     layer = ModulatedDeformConv2d(2, 2, 3)
-    schedule = Schedule(
+    schedule = StepDecay(
         torch.optim.SGD, lr=1.0, max_steps=10, milestones=[4], warmup_steps=0, offset_lr_factor=0.1
     )
-    optimizer, scheduler = schedule.scaled(16).configure(layer)  # twice the batch, twice the rate
+    optimizer, scheduler = schedule.scaled(16, num_images=1).configure(
+        layer
+    )  # twice the batch, twice the rate
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert {name: rates[id(p)] for name, p in layer.named_parameters()} == {
         "weight": 2.0,
@@ -80,7 +82,7 @@ def test_offsets_may_learn_slower() -> None:
     assert len(published.param_groups) == 1
 
 
-def test_schedule_gone_on_with() -> None:
+def test_schedule_continued() -> None:
     whole = paper_schedule()
     rest = whole.starting_at(32_100)
     assert rest.run_steps == 767_900
@@ -108,11 +110,11 @@ def test_schedule_that_is_over(step: int) -> None:
 def test_numbers_that_are_none(key: str, value: object) -> None:
     numbers = {"lr": 1.0, "max_steps": 10, "milestones": [4]} | {key: value}
     with pytest.raises(ValueError, match=rf"^schedule\.{key}={value}: expected"):
-        Schedule(torch.optim.SGD, **numbers)  # pyright: ignore
+        StepDecay(torch.optim.SGD, **numbers)  # pyright: ignore
 
 
 def test_setting_of_another_optimizer_is_told() -> None:
-    schedule = Schedule(
+    schedule = StepDecay(
         partial(torch.optim.AdamW, momentum=0.9),
         lr=1e-3,
         max_steps=10,
@@ -125,4 +127,4 @@ def test_setting_of_another_optimizer_is_told() -> None:
 @pytest.mark.parametrize("milestones", [5, None, ["a"]])
 def test_milestones_are_a_list_of_steps(milestones: Any) -> None:
     with pytest.raises(ValueError, match=r"schedule\.milestones=.*: expected a list of steps"):
-        Schedule(torch.optim.SGD, lr=1e-3, max_steps=10, milestones=milestones)
+        StepDecay(torch.optim.SGD, lr=1e-3, max_steps=10, milestones=milestones)
