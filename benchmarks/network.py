@@ -21,6 +21,7 @@ from ops.dcnv2.deform_conv import kernel_deform_conv
 from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.backbones.backbone import Backbone
 from yolact_pl.models.backbones.darknet import DarkNet53
+from yolact_pl.models.backbones.efficientnet_lite import EfficientNetLite0
 from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.fast.half_precision import cpu_has_bfloat16
 from yolact_pl.models.fast.inference_copy import inference_copy
@@ -28,6 +29,8 @@ from yolact_pl.models.yolact import Yolact
 
 SIZE = 550
 BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "efficientnet_lite0": EfficientNetLite0,
+    "r18": lambda: ResNet((2, 2, 2, 2), block="basic"),
     "r50": lambda: ResNet((3, 4, 6, 3)),
     "r101": lambda: ResNet((3, 4, 23, 3)),
     "darknet53": DarkNet53,

@@ -56,7 +56,7 @@ def test_every_import_is_declared() -> None:
 def test_every_extra_that_is_recommended_exists() -> None:
     places = [*SOURCES, *ROOT.glob("conf/**/*.yaml"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]
     recommended = {name for path in places for name in re.findall(r"yolact-pl\[(\w+)\]", path.read_text())}
-    assert {"sweep", "wandb", "mlflow", "slurm", "timm", "convert"} <= recommended
+    assert {"sweep", "wandb", "mlflow", "slurm", "timm", "lite", "convert"} <= recommended
     assert recommended <= set(PROJECT["optional-dependencies"])
 
 

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from yolact_pl.models.backbones.efficientnet_lite import MBConv
 from yolact_pl.models.backbones.resnet import BasicBlock, Bottleneck
 from yolact_pl.models.fast.packed_conv import PackedWeights, can_pack, is_packable, packed
 from yolact_pl.models.fast.upsampled_conv import UpsampledConvRelu
@@ -18,8 +19,8 @@ class PackedBlock(nn.Module):
         """
         super().__init__()
         convs = [block.conv1, block.conv2, *([block.conv3] if isinstance(block, Bottleneck) else [])]
-        self.first = nn.ModuleList(packed(conv, weights, relu=True) for conv in convs[:-1])
-        self.last = packed(convs[-1], weights, relu=True)
+        self.first = nn.ModuleList(packed(conv, weights, activation="relu") for conv in convs[:-1])
+        self.last = packed(convs[-1], weights, activation="relu")
         self.downsample = None if block.downsample is None else packed(block.downsample[0], weights)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -28,6 +29,32 @@ class PackedBlock(nn.Module):
         for conv in self.first:
             x = conv(x)
         return self.last(x, add=shortcut)
+
+
+class PackedMBConv(nn.Module):
+    """An `MBConv` of packed convolutions, with its activations and its shortcut inside of them."""
+
+    def __init__(self, block: MBConv, weights: PackedWeights) -> None:
+        """Args:
+        block: whose batch norm is fused into its convolutions.
+        weights: of the network.
+        """
+        super().__init__()
+        convs = [conv for conv in (block.conv1, block.conv2) if conv is not None]
+        self.first = nn.Sequential(
+            *(
+                packed(conv, weights, activation="relu6")
+                if is_packable(conv)
+                else nn.Sequential(conv, nn.ReLU6(inplace=True))
+                for conv in convs
+            )
+        )
+        self.last = packed(block.conv3, weights)
+        self.has_shortcut = block.has_shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As of the block; with a shortcut the result takes the memory of `x`."""
+        return self.last(self.first(x), add=x if self.has_shortcut else None)
 
 
 def replace_modules(network: Yolact) -> None:
@@ -48,9 +75,11 @@ def replace_modules(network: Yolact) -> None:
 
 def _pack_convolutions(module: nn.Module, weights: PackedWeights) -> None:
     for name, child in module.named_children():
-        # The features of a ResNet outlive the next stage: its first block has a projection, and leaves them.
+        # The block after a feature map leaves it as it is: it has a projection, or no shortcut.
         if isinstance(child, BasicBlock | Bottleneck):
             setattr(module, name, PackedBlock(child, weights))
+        elif isinstance(child, MBConv):
+            setattr(module, name, PackedMBConv(child, weights))
         elif is_packable(child):
             setattr(module, name, packed(child, weights))
         else:

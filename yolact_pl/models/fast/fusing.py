@@ -6,18 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from ops.dcnv2 import ModulatedDeformConv2d
+from yolact_pl.models.backbones.efficientnet_lite import EfficientNetLite0, HalvingConv2d, MBConv
 from yolact_pl.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
 
 NAMED_PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 """What follows each other in `CLASSES_WITH_NAMED_PAIRS`: their `forward` says so, not the order of parts."""
-CLASSES_WITH_NAMED_PAIRS = (ResNet, BasicBlock, Bottleneck)
+CLASSES_WITH_NAMED_PAIRS = (ResNet, BasicBlock, Bottleneck, EfficientNetLite0, MBConv)
 
 
 def fuse_batch_norm(network: nn.Module) -> None:
     """Fold batch norm into the weights of the convolutions before it, in place.
 
     With running statistics batch norm is one factor and one summand per channel. It is fused in plain
-    `nn.Sequential` and in our ResNets, deformable convolutions included; other networks keep it.
+    `nn.Sequential`, in our ResNets, deformable convolutions included, and in EfficientNet-Lite0; other
+    networks keep it.
 
     Args:
         network: in evaluation mode; it cannot be trained afterwards.
@@ -44,7 +46,7 @@ def _pairs(module: nn.Module) -> list[tuple[str, str]]:
 def _fits(conv: nn.Module, norm: nn.Module) -> bool:
     # Classes derived from these may do more: timm's batch norm has an activation in it.
     is_norm = type(norm) is nn.BatchNorm2d and norm.running_var is not None
-    return is_norm and type(conv) in (nn.Conv2d, ModulatedDeformConv2d)
+    return is_norm and type(conv) in (nn.Conv2d, HalvingConv2d, ModulatedDeformConv2d)
 
 
 @torch.no_grad()
