@@ -28,6 +28,7 @@ from yolact_pl.training.trainer import build_callbacks
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+BACKBONES = sorted(file.stem for file in (CONF / "backbone").glob("*.yaml"))
 CHOICES = sorted(
     f"{file.parent.name}={file.stem}" for file in CONF.glob("*/*.yaml") if file.parent.name != "experiment"
 )
@@ -153,7 +154,7 @@ def test_experiment_differs_from_base_only_in(experiment: str, changed: dict[str
     assert changes(config("experiment=yolact_base"), config(f"experiment={experiment}")) == changed
 
 
-@pytest.mark.parametrize("backbone", ["darknet53", "timm"])
+@pytest.mark.parametrize("backbone", ["darknet53", "timm", "efficientnet_lite0"])
 def test_plus_says_which_backbones_it_can_have(backbone: str) -> None:
     cfg = config("model=yolact_plus", f"backbone={backbone}", "backbone.weights=null")
     with pytest.raises(ValueError, match="no deformable convolutions; choose backbone=r50 or r101"):
@@ -167,11 +168,18 @@ def test_former_key_of_timms_weights(capsys: pytest.CaptureFixture[str]) -> None
         assert not build_network(cfg, num_classes=3).backbone.pretrained
 
 
-@pytest.mark.parametrize("backbone", ["r18", "darknet53", "timm"])
-def test_an_experiment_goes_with_any_backbone(backbone: str) -> None:
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_backbone_builds_in_an_experiment_of_another(backbone: str) -> None:
     cfg = config("experiment=quickstart", f"backbone={backbone}", "backbone.weights=null")
     with torch.device("meta"):
-        assert isinstance(build_network(cfg, num_classes=3), Yolact)
+        assert not build_network(cfg, num_classes=3).backbone.pretrained
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_experiment_sets_nothing_that_only_its_backbone_has(experiment: str) -> None:
+    cfg = config(f"experiment={experiment}", "backbone=efficientnet_lite0")
+    deformable = {"deformable"} if cfg.model.network.mask_iou else set()  # the one thing YOLACT++ is about
+    assert cfg.backbone.keys() == {"_target_", "weights"} | deformable
 
 
 def test_groups_alone_give_the_published_base_model() -> None:
