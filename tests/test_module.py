@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.fake_gpu import FakeGpu
-from tests.published_loss import published_loss
+from tests.model_losses import published_loss
 from yolact_pl.images.placement import Resize
 from yolact_pl.inference.engines import torch_engine
 from yolact_pl.inference.engines.torch_engine import TorchEngine

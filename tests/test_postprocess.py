@@ -51,6 +51,29 @@ def mask_iou_network(num_classes: int) -> MaskIouNet:
     return network
 
 
+@pytest.mark.parametrize("rescored", [False, True])
+def test_mask_confidence_is_the_mean_probability_in_the_mask(rescored: bool) -> None:
+    _, predictions = load("detect_base_a")
+    network = mask_iou_network(predictions.class_logits.shape[2] - 1) if rescored else None
+    postprocess = Postprocess(mask_confidence=True)
+    chosen = postprocess.choose(predictions, 0)
+    plain = Postprocess().finish(predictions, 0, chosen, network)
+    found = postprocess.finish(predictions, 0, chosen, network)
+    assert torch.equal(found.scores, plain.scores)
+    h, w = plain.masks.shape[1:]
+    scale = w / predictions.image_size[1]
+    assert len(chosen.boxes) > 3
+    for n, (x1, y1, x2, y2) in enumerate((chosen.boxes * scale).tolist()):
+        inside = [
+            float(plain.masks[n, y, x])
+            for y in range(h)
+            for x in range(w)
+            if x1 - 1 <= x < x2 + 1 and y1 - 1 <= y < y2 + 1 and plain.masks[n, y, x] > 0.5
+        ]
+        mean = sum(inside) / len(inside) if inside else 0.0
+        assert float(found.mask_scores[n]) == pytest.approx(mean * float(plain.mask_scores[n]), rel=1e-4)
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("mode", ["fast", "cross"])
 def test_detection_parity(case: str, mode: str) -> None:

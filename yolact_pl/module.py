@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from yolact_pl.checkpoints.description import ENTRY, Description
 from yolact_pl.evaluation.loss_average import LossAverage
 from yolact_pl.models.batch_norm import freeze_batch_norm
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.results.detections import Detections
 from yolact_pl.schedules.schedule import Schedule
@@ -33,7 +33,7 @@ class YolactModule(LightningModule):
 
     def __init__(
         self,
-        network: Yolact,
+        network: YolactNetwork,
         loss: nn.Module,
         postprocess: Postprocess,
         schedule: Schedule,

@@ -69,6 +69,8 @@ class Postprocess:
         max_candidates: boxes that fast NMS looks at, in each class; over all classes for "cross_class".
         max_detections: kept of each image; "cross_class" keeps all that survive, as published.
         whole_pixel_boxes: cut the corners of the boxes down to whole pixels, as published.
+        mask_confidence: multiply the mask scores by the mean probability of the pixels in the mask, by which
+            the network says how sure it is of the outline (maskness: SOLO, Wang et al. 2020, section 4.1).
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Postprocess:
         max_candidates: int = 200,
         max_detections: int = 100,
         whole_pixel_boxes: bool = True,
+        mask_confidence: bool = False,
     ) -> None:
         if nms not in NMS_MODES:
             raise ValueError(f"nms={nms!r} is not known; choose one of {', '.join(NMS_MODES)}")
@@ -93,6 +96,7 @@ class Postprocess:
         self.max_candidates = max_candidates
         self.max_detections = max_detections
         self.whole_pixel_boxes = whole_pixel_boxes
+        self.mask_confidence = mask_confidence
 
     @torch.no_grad()
     def __call__(
@@ -109,8 +113,8 @@ class Postprocess:
         Args:
             predictions: of a batch.
             sizes: (height, width) of each original image.
-            mask_iou: YOLACT++'s network, [N, 1, h, w] cropped soft masks to [N, C] IoUs; without it the mask
-                scores are the scores.
+            mask_iou: YOLACT++'s network, [N, 1, h, w] cropped soft masks to [N, C] IoUs, which multiply the
+                mask scores.
             min_score: of the detections only those above are given.
             placements: of the original images on the input; None: stretched all over it.
         """
@@ -165,11 +169,14 @@ class Postprocess:
         coefficients = predictions.coefficients[image, chosen.anchors].float()
         masks, scores = assemble_masks(prototypes, coefficients).sigmoid_(), chosen.scores
         mask_scores = scores
-        if mask_iou is not None:
+        if mask_iou is not None or self.mask_confidence:
             map_size = (masks.shape[1], masks.shape[2])
             relative = chosen.boxes / _width_height(predictions.image_size, chosen.boxes)
             cropped = crop_masks(masks, relative * _width_height(map_size, relative))
-            mask_scores = scores * _predicted_iou(mask_iou, cropped, chosen.labels)
+            if mask_iou is not None:
+                mask_scores = mask_scores * _predicted_iou(mask_iou, cropped, chosen.labels)
+            if self.mask_confidence:
+                mask_scores = mask_scores * _mean_probability(cropped)
         return Finished(chosen.boxes, scores, mask_scores, chosen.labels, masks, predictions.image_size)
 
     def _suppress(self, boxes: Tensor, scores: Tensor) -> Survivors:
@@ -210,6 +217,12 @@ def _predicted_iou(mask_iou: nn.Module, soft_masks: Tensor, labels: Tensor) -> T
     dtype = next(mask_iou.parameters()).dtype
     predicted = mask_iou(soft_masks[:, None].to(dtype)).float()
     return predicted.gather(1, labels[:, None])[:, 0].nan_to_num(nan=0.0)
+
+
+def _mean_probability(soft_masks: Tensor) -> Tensor:
+    """[N, h, w] cropped soft masks to [N]: the mean of the pixels above 1/2, 0 where there is none."""
+    inside = soft_masks > 0.5
+    return (soft_masks * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
 
 
 def _width_height(size: tuple[int, int], like: Tensor) -> Tensor:

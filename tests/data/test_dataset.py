@@ -63,6 +63,20 @@ def test_soft_masks_know_partly_covered_pixels(tiny_coco: Write) -> None:
     assert target.get("semantic_masks", torch.zeros(0)).dtype == torch.bool
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_masks_at_half_the_stride_are_twice_as_fine(soft: bool, tiny_coco: Write) -> None:
+    _, target = train_set(tiny_coco, soft_masks=soft, mask_stride=2)[(0, 0)]
+    # Pixels of 2 x 2: x 3.2 .. 51.2 covers the centres 5 .. 51, y 6.4 .. 38.4 covers 7 .. 37.
+    hard = torch.zeros(32, 48)
+    hard[3:19, 2:26] = 1
+    if soft:  # in quarters: 3.5 is covered of the pixel 2 .. 4, 6.5 of 6 .. 8, 50.5 and not 51.5 of 50 .. 52
+        hard[:, 1] = hard[:, 2] / 2
+        hard[:, 25] /= 2
+        hard[3:19, :] = hard[3, :]
+    torch.testing.assert_close(target["masks"][0].float(), hard)
+    assert target["semantic_masks"].shape[1:] == (8, 12)
+
+
 def test_image_without_objects(tiny_coco: Write) -> None:
     dataset = train_set(tiny_coco, augment=SsdAugmentation())
     for epoch in range(10):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.published_loss import published_loss
+from tests.model_losses import published_loss
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target, Targets
 

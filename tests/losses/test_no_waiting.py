@@ -13,8 +13,9 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.fake_gpu import FakeGpu
-from tests.published_loss import FOCAL, published_loss
+from tests.model_losses import FOCAL, modern_loss, published_loss
 from yolact_pl.losses.assigners.anchor_groups import group_anchors
+from yolact_pl.losses.assigners.atss_assigner import AtssAssigner
 from yolact_pl.losses.assigners.iou_assigner import IouAssigner
 from yolact_pl.losses.yolact_loss import YolactLoss
 from yolact_pl.structures import Predictions, Target, Targets
@@ -101,6 +102,21 @@ def test_the_loss_never_waits(batch, changes, mask_iou, gpu):
     assert {term.device.type for term in terms.values()} == {"cuda"}
 
 
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("assigner", ["task_aligned", "atss"])
+def test_the_modern_loss_never_waits(batch, assigner, gpu):
+    targets = Targets.join(BATCHES[batch])
+    loss = modern_loss({"terms.mask.max_masks": 3, "terms.mask.dice": 1.0}, assigner=assigner)
+    given = make_predictions(len(targets))
+    predictions = Predictions(
+        *(x.detach().to("cuda", non_blocking=True) if isinstance(x, Tensor) else x for x in given)
+    )
+    if isinstance(loss.assigner, AtssAssigner):  # which knows the anchors from an earlier step
+        loss.assigner._known = predictions.anchors, given.anchors
+    terms = loss(predictions, targets)
+    assert {term.device.type for term in terms.values()} == {"cuda"}
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -153,9 +169,10 @@ class Asked(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_backward_never_waits():
+@pytest.mark.parametrize("make_loss", [published_loss, modern_loss])
+def test_backward_never_waits(make_loss):
     network = nn.Sequential(nn.Conv2d(1, 3, 3, stride=2), nn.AdaptiveMaxPool2d(1), nn.Flatten())
-    terms = published_loss()(make_predictions(3), Targets.join([MANY, NONE, ONE]), network)
+    terms = make_loss()(make_predictions(3), Targets.join([MANY, NONE, ONE]), network)
     total = torch.stack(list(terms.values())).sum()
     with Asked() as asked:  # no fake GPU can go backwards: the same operations on the CPU
         total.backward()

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.model_losses import FOCAL, published_loss
 from tests.parity.weights import fill
-from tests.published_loss import FOCAL, published_loss
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.losses.assigners.assigner import Assignment
 from yolact_pl.structures import Predictions, Target, Targets

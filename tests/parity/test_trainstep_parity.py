@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.model_losses import published_loss
 from tests.parity.weights import fill, image
-from tests.published_loss import published_loss
 from yolact_pl.checkpoints.description import build_network
 from yolact_pl.checkpoints.released import describe_released, load_released_weights, rename_table
 from yolact_pl.models.batch_norm import freeze_batch_norm

@@ -17,8 +17,8 @@ from typing_extensions import NotRequired  # typing.NotRequired starts with Pyth
 from yolact_pl.checkpoints.older import todays_description
 from yolact_pl.decoders.decoder import Decoder
 from yolact_pl.images.placement import MODES, STRETCH
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.models.weight_files import CheckpointError, read_content
-from yolact_pl.models.yolact import Yolact
 
 __all__ = ["ENTRY", "CheckpointError", "Description"]
 
@@ -229,7 +229,7 @@ def network_weights(content: dict[str, Any]) -> dict[str, Tensor]:
     }
 
 
-def load_weights(network: Yolact, weights: dict[str, Tensor], origin: str) -> None:
+def load_weights(network: YolactNetwork, weights: dict[str, Tensor], origin: str) -> None:
     """Load all weights or none, see `check_weights`; the backbone counts as pretrained then."""
     check_weights(network, weights, origin)
     network.load_state_dict(weights)

@@ -17,8 +17,9 @@ from yolact_pl.checkpoints.description import (
 from yolact_pl.checkpoints.published import local_file
 from yolact_pl.checkpoints.released import rename_table
 from yolact_pl.checkpoints.released_classes import released_classes
+from yolact_pl.models.head import ClassRows
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.models.weight_files import named_tensors, rename_key
-from yolact_pl.models.yolact import Yolact
 
 _SHOWN = 4
 """Names in a line of the table."""
@@ -32,13 +33,6 @@ class _Source(NamedTuple):
     class_names: list[str]
     named: bool
     """Whether the file says which classes it knows."""
-
-
-class _Rows(NamedTuple):
-    """Where a weight has rows for classes: `blocks` times `background` (0 or 1) rows, then one a class."""
-
-    blocks: int
-    background: int
 
 
 class InitialWeights(NamedTuple):
@@ -72,7 +66,9 @@ class InitialWeights(NamedTuple):
         return "\n".join(lines)
 
 
-def load_initial_weights(network: Yolact, source: str | Path, class_names: Sequence[str]) -> InitialWeights:
+def load_initial_weights(
+    network: YolactNetwork, source: str | Path, class_names: Sequence[str]
+) -> InitialWeights:
     """Load what fits of a checkpoint, ours or a released one; the rest of the network stays as it was built.
 
     Of the weights that have rows for classes, the background's and those of the classes whose names are in
@@ -139,17 +135,17 @@ def _read(path: Path) -> _Source:
     return _Source(weights, without_place, list(classes.names), classes.known)
 
 
-def _class_rows(network: Yolact) -> dict[str, _Rows]:
+def _class_rows(network: YolactNetwork) -> dict[str, ClassRows]:
     layers = {
-        "head.class_logits": _Rows(network.head.num_anchors, background=1),
-        "semantic": _Rows(1, background=0),
-        "mask_iou.ious": _Rows(1, background=0),
+        "head.class_logits": network.head.class_rows,
+        "semantic": ClassRows(1, background=0),
+        "mask_iou.ious": ClassRows(1, background=0),
     }
     return {f"{layer}.{leaf}": rows for layer, rows in layers.items() for leaf in ("weight", "bias")}
 
 
 def _merge(
-    own: Tensor, old: Tensor, rows: _Rows, names: Sequence[str], old_names: Sequence[str]
+    own: Tensor, old: Tensor, rows: ClassRows, names: Sequence[str], old_names: Sequence[str]
 ) -> Tensor | None:
     """`own` with the rows of `old` for the background and for the classes that both have; None if none."""
     blocks, background = rows

@@ -60,7 +60,9 @@ def todays_description(entry: Any) -> Any:
             postprocess.setdefault("decoder", entry["decoder"])
         loss = _part(model, "loss")
         if loss is not None and "terms" not in loss:
-            model["loss"] = _loss_of_terms(loss, entry["decoder"])
+            loss = model["loss"] = _loss_of_terms(loss, entry["decoder"])
+        if config is not None and loss is not None and "assigner" in loss:
+            config.setdefault("assigner", loss["assigner"])
     return entry
 
 

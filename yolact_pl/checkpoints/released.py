@@ -11,6 +11,7 @@ from yolact_pl.checkpoints.description import CheckpointError, build_network
 from yolact_pl.checkpoints.published import local_file
 from yolact_pl.checkpoints.released_anchors import REFERENCE_SIZE, AnchorChoice, describe_anchors
 from yolact_pl.models.backbones import darknet, resnet
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.models.weight_files import RenameTable, load_exactly, read_tensors, rename_keys
 from yolact_pl.models.yolact import Yolact
 
@@ -87,7 +88,7 @@ def released_image_size(path: str | Path) -> int:
     return int(match[1]) if match else REFERENCE_SIZE
 
 
-def load_released_weights(network: Yolact, state: Mapping[str, Tensor], *, source: str | Path) -> None:
+def load_released_weights(network: YolactNetwork, state: Mapping[str, Tensor], *, source: str | Path) -> None:
     """Fill a network with weights under their published names; its backbone counts as pretrained then.
 
     Raises:

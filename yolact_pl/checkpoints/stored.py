@@ -26,8 +26,8 @@ from yolact_pl.checkpoints.released_classes import named_classes, released_class
 from yolact_pl.decoders.decoder import Decoder
 from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.models.weight_files import named_tensors
-from yolact_pl.models.yolact import Yolact
 
 _log = logging.getLogger(__name__)
 _RELEASED = re.compile(
@@ -63,7 +63,7 @@ class StoredNetwork:
         values = ((self.config or {}).get("dataset") or {}).get("value_range")
         return None if values is None else ValueRange(*values)
 
-    def build(self, image_size: tuple[int, int] | None = None) -> Yolact:
+    def build(self, image_size: tuple[int, int] | None = None) -> YolactNetwork:
         """The network with its weights, in evaluation mode.
 
         Args:
@@ -74,8 +74,10 @@ class StoredNetwork:
         """
         tree = self.tree if image_size is None else at_image_size(self.tree, image_size)
         network = build_network(tree, origin=str(self.path))
-        if not isinstance(network, Yolact):
-            raise CheckpointError(f"checkpoint {self.path}: holds a {type(network).__name__}, no Yolact")
+        if not isinstance(network, YolactNetwork):
+            raise CheckpointError(
+                f"checkpoint {self.path}: holds a {type(network).__name__}, no YOLACT network"
+            )
         self.fill(network)
         return network.eval()
 
@@ -87,7 +89,7 @@ class StoredNetwork:
         """
         return build_decoder(self.decoder_tree, origin=str(self.path))
 
-    def fill(self, network: Yolact) -> None:
+    def fill(self, network: YolactNetwork) -> None:
         """Load all weights or none; the network's backbone counts as pretrained then.
 
         Raises:

@@ -12,8 +12,8 @@ from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH
 from yolact_pl.models.backbones.resnet import ResNet
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.models.weight_files import INSTEAD_OF_FETCHING
-from yolact_pl.models.yolact import Yolact
 
 FORMER_WEIGHTS = {"true": "imagenet", "false": None}
 """Values of `backbone.pretrained`, as `backbone.weights` was called for timm's backbones."""
@@ -35,7 +35,7 @@ def build(node: DictConfig, **arguments: Any) -> Any:
         raise
 
 
-def build_network(cfg: DictConfig, num_classes: int, *, pretrained: bool = True) -> Yolact:
+def build_network(cfg: DictConfig, num_classes: int, *, pretrained: bool = True) -> YolactNetwork:
     """The network of `cfg.model.network` for so many classes.
 
     Args:

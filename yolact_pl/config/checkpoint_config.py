@@ -49,7 +49,8 @@ def _with_typed(
                 OmegaConf.update(merged, name, OmegaConf.select(cfg, name), force_add=True)
         if "image_size" in typed:  # what follows it is stored as a number
             merged.dataset.image_size = cfg.image_size
-            merged.model.network.anchors.image_size = cfg.image_size
+            if "anchors" in merged.model.network:
+                merged.model.network.anchors.image_size = cfg.image_size
         if "resize" in typed:
             merged.dataset.resize = cfg.resize
     return merged

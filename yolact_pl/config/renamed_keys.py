@@ -13,9 +13,10 @@ RENAMED_KEYS = {
     "model.loss.semantic_weight": "model.loss.terms.semantic.weight",
     "model.loss.mask_iou_weight": "model.loss.terms.mask_iou.weight",
     "model.loss.min_mask_area": "model.loss.terms.mask_iou.min_area",
-    "model.loss.positive_iou": "model.loss.assigner.positive_iou",
-    "model.loss.negative_iou": "model.loss.assigner.negative_iou",
-    "model.loss.crowd_iou": "model.loss.assigner.crowd_iou",
+    "model.loss.assigner": "assigner",
+    "model.loss.positive_iou": "assigner.positive_iou",
+    "model.loss.negative_iou": "assigner.negative_iou",
+    "model.loss.crowd_iou": "assigner.crowd_iou",
 }
 """Former dotted key to present one; a key stands for all that is below it."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 
 REDUCE_OVERHEAD = "reduce-overhead"
 
@@ -30,7 +30,7 @@ def check_compile(cfg: DictConfig, key: str) -> None:
         raise ValueError(f"{key}={value}: expected true, false or {REDUCE_OVERHEAD}")
 
 
-def compile_network(network: Yolact, setting: bool | str, **options: Any) -> None:
+def compile_network(network: YolactNetwork, setting: bool | str, **options: Any) -> None:
     """As the setting says: not, by torch's default mode, or by its mode of that name."""
     if setting:
         network.compile(mode=None if setting is True else setting, **options)

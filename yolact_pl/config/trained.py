@@ -17,7 +17,7 @@ from yolact_pl.config.find_checkpoint import checkpoint_to_use
 from yolact_pl.config.missing_data import check_data
 from yolact_pl.config.typed_keys import chosen_groups, typed_keys
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Trained(NamedTuple):
     """What a task needs of a checkpoint."""
 
     path: Path
-    network: Yolact
+    network: YolactNetwork
     cfg: DictConfig
     """The checkpoint's config with the command line's overrides."""
     class_names: list[str]

@@ -52,6 +52,7 @@ class CocoDataModule(LightningDataModule):
         seed: of the order of the images, of the augmentation and of the choice of `val_fraction`.
         keep_empty_images: train on images without annotations too.
         soft_masks: learn masks whose border pixels are partly covered, see `TrainDataset`.
+        mask_stride: pixels of the input per mask pixel, see `TrainDataset`.
         max_images: only the first so many images of each file, for trials.
         reduced_decoding: decode large training images at a part of their size, see `TrainDataset`.
         value_range: values that become 0 and 255 in images with more than 8 bits; None: measured on the
@@ -76,6 +77,7 @@ class CocoDataModule(LightningDataModule):
         seed: int = 0,
         keep_empty_images: bool = True,
         soft_masks: bool = False,
+        mask_stride: int = 4,
         max_images: int | None = None,
         reduced_decoding: bool = False,
         value_range: Sequence[float] | None = None,
@@ -94,6 +96,7 @@ class CocoDataModule(LightningDataModule):
         self.seed = seed
         self.keep_empty_images = keep_empty_images
         self.soft_masks = soft_masks
+        self.mask_stride = mask_stride
         self.reduced_decoding = reduced_decoding
         if max_images is not None and max_images < 1:
             raise ValueError(f"max_images={max_images}: expected at least 1 image, or null for all.")
@@ -237,6 +240,7 @@ class CocoDataModule(LightningDataModule):
                 seed=self.seed,
                 keep_empty_images=self.keep_empty_images,
                 soft_masks=self.soft_masks,
+                mask_stride=self.mask_stride,
                 max_images=self.max_images,
                 reduced_decoding=self.reduced_decoding,
                 value_range=self.value_range,

@@ -25,7 +25,7 @@ from yolact_pl.structures import ImageInfo, Target
 
 MIN_BOX_SIDE = 1.0
 """Smallest side of a training object, in pixels of the network's input; a prototype pixel covers 4 x 4 of
-them. (The published filter of 4/550 is compared with pixels and so drops nothing.)"""
+them as published. (The published filter of 4/550 is compared with pixels and so drops nothing.)"""
 
 Key = TypeVar("Key")
 Info = TypeVar("Info", bound=ImageInfo)
@@ -89,6 +89,7 @@ class TrainDataset(ImageDataset[SampleKey | tuple[int, int] | int, Target]):
         keep_empty_images: also images without annotations, see `HardNegativeCrossEntropy.min_negatives`.
         soft_masks: a prototype pixel of a mask is the share that the object covers, in quarters, instead of
             whether its centre is covered.
+        mask_stride: pixels of the input per pixel of a mask, that of the network's prototypes.
         max_images: only the first so many images.
         reduced_decoding: decode JPEGs at 1/2, 1/4 or 1/8 of their size where the input has no more pixels:
             faster, with the finest details averaged instead of skipped.
@@ -107,6 +108,7 @@ class TrainDataset(ImageDataset[SampleKey | tuple[int, int] | int, Target]):
         seed: int = 0,
         keep_empty_images: bool = True,
         soft_masks: bool = False,
+        mask_stride: int = 4,
         max_images: int | None = None,
         reduced_decoding: bool = False,
     ) -> None:
@@ -121,6 +123,7 @@ class TrainDataset(ImageDataset[SampleKey | tuple[int, int] | int, Target]):
         self.augment = augment
         self.seed = seed
         self.soft_masks = soft_masks
+        self.mask_stride = mask_stride
         self.reduced_decoding = reduced_decoding
         num_objects = np.diff(annotations.row_starts)[self.indices]
         self.indices = self.indices[keep_empty_images | (num_objects > 0)][:max_images]
@@ -178,7 +181,7 @@ class TrainDataset(ImageDataset[SampleKey | tuple[int, int] | int, Target]):
             kept &= np.isin(np.arange(len(boxes)), layer.stencil)
         chosen = np.flatnonzero(kept)
         rows = chosen + self._rows(layer.image).start
-        height, width = prototype_size(size)
+        height, width = prototype_size(size, self.mask_stride)
         drawn = (2 * height, 2 * width) if self.soft_masks else (height, width)
         masks = rasterize(self.annotations, rows, layer.window, [drawn, semantic_size(size)])
         objects = ShownObjects(rows, shown[chosen], masks)

@@ -1,11 +1,19 @@
 """The prediction head."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from yolact_pl.models.conv_relu import ConvRelu
+
+
+class ClassRows(NamedTuple):
+    """Where a weight has rows for classes: `blocks` times `background` (0 or 1) rows, then one per class."""
+
+    blocks: int
+    background: int
 
 
 class PredictionHead(nn.Module):
@@ -22,6 +30,7 @@ class PredictionHead(nn.Module):
         """
         super().__init__()
         self.num_anchors = num_anchors
+        self.class_rows = ClassRows(num_anchors, background=1)
         self.shared = ConvRelu(channels, channels, 3, padding=1)
         self.class_logits = nn.Conv2d(channels, num_anchors * (1 + num_classes), 3, padding=1)
         self.box_deltas = nn.Conv2d(channels, num_anchors * 4, 3, padding=1)

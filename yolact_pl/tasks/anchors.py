@@ -37,6 +37,10 @@ def run(cfg: DictConfig) -> None:
     if not isinstance(generations, int) or generations < 0:
         raise ValueError(f"task.generations={generations}: expected 0 or more generations of the search")
     size = image_size(cfg)
+    if "anchors" not in cfg.model.network:
+        raise ValueError(
+            "task=anchors: this model has anchor points, one per cell, and nothing to choose there"
+        )
     configured = _configured(cfg.model.network.anchors)
     data: CocoDataModule = build(cfg.dataset, batch_size=1)  # nothing here depends on what a training has
     check_data(data, cfg, "fit")

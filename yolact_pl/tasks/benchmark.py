@@ -34,7 +34,7 @@ from yolact_pl.inference.measuring.benchmark import (
 )
 from yolact_pl.inference.measuring.report import BenchmarkReport, batch_numbers, benchmark_text
 from yolact_pl.inference.predictor import Predictor
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 
 _log = logging.getLogger(__name__)
 COCO_CLASSES = 80
@@ -125,7 +125,9 @@ def _untrained(cfg: DictConfig, data: CocoDataModule | None) -> Subject:
     return Subject(_predictor(network, cfg, names, cfg), cfg, None)
 
 
-def _predictor(network: Yolact, cfg: DictConfig, class_names: Sequence[str], asked: DictConfig) -> Predictor:
+def _predictor(
+    network: YolactNetwork, cfg: DictConfig, class_names: Sequence[str], asked: DictConfig
+) -> Predictor:
     """Of a network and its config, which a checkpoint may bring; on the device that the run asks for."""
     return torch_predictor(
         network,

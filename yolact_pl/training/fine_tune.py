@@ -12,12 +12,12 @@ from yolact_pl.checkpoints.initial import load_initial_weights
 from yolact_pl.checkpoints.published import PUBLISHED_FILES, is_published
 from yolact_pl.config.build import build_network
 from yolact_pl.models.batch_norm import freeze_batch_norm
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 
 _log = logging.getLogger(__name__)
 
 
-def network_to_train(cfg: DictConfig, class_names: Sequence[str]) -> Yolact:
+def network_to_train(cfg: DictConfig, class_names: Sequence[str]) -> YolactNetwork:
     """The network, with the weights of `cfg.init` if that is given, and frozen as `cfg.freeze` says.
 
     Raises:

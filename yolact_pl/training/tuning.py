@@ -21,7 +21,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from yolact_pl.callbacks.progress import is_terminal
 from yolact_pl.config.build import build, describe
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.module import YolactModule
 from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.training.trainer import check_accelerator
@@ -39,7 +39,7 @@ _NOT_YET_SMOOTH = 10
 _FOUND = "YOLACT_FOUND"
 
 
-def tune(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> None:
+def tune(cfg: DictConfig, data: CocoDataModule, network: YolactNetwork) -> None:
     """Find what is `auto`, and put it into `cfg` and `data`; the network is as before afterwards.
 
     Searched on one device, by the first process: those that it starts take its values.
@@ -64,7 +64,7 @@ def tune(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> None:
     os.environ[_FOUND] = json.dumps(found)
 
 
-def find_batch_size(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> int:
+def find_batch_size(cfg: DictConfig, data: CocoDataModule, network: YolactNetwork) -> int:
     """The largest power of two of images a device with which some steps fit into its memory."""
     trainer = _one_device(cfg)
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
@@ -82,7 +82,7 @@ def find_batch_size(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> i
     return size
 
 
-def find_learning_rate(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> float:
+def find_learning_rate(cfg: DictConfig, data: CocoDataModule, network: YolactNetwork) -> float:
     """The rate at which the loss falls fastest, as `schedule.lr` states it: for `schedule.batch_size` images.
 
     The rate rises step by step from `LOWEST_RATE` to `HIGHEST_RATE` or until the loss explodes. Writes
@@ -176,7 +176,7 @@ def _one_device(cfg: DictConfig) -> Trainer:
     )
 
 
-def _module(cfg: DictConfig, data: CocoDataModule, network: Yolact) -> YolactModule:
+def _module(cfg: DictConfig, data: CocoDataModule, network: YolactNetwork) -> YolactModule:
     """As it will be trained, but for the schedule's length and rate, which do not matter here."""
     rates = {key: LOWEST_RATE for key in ("lr", "warmup_lr") if key in cfg.schedule}
     schedule: Schedule = build(cfg.schedule, **rates)

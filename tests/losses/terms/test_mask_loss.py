@@ -71,14 +71,16 @@ def slots(inputs: TermInputs) -> list[tuple[Tensor, int, float]]:
     return list(zip(logits, assignment.objects.tolist(), assignment.weights.tolist(), strict=True))
 
 
-def mask_loss_slowly(inputs: TermInputs) -> Tensor:
+def mask_loss_slowly(inputs: TermInputs, dice: float = 0.0) -> Tensor:
     """Whole masks, cropped after the sigmoid, one slot after the other."""
     total = torch.zeros((), dtype=torch.float64)
     for logits, row, weight in slots(inputs):
         x1, y1, x2, y2 = inputs.targets.boxes[row].tolist()
         soft = crop_slowly(logits.sigmoid(), [x1, y1, x2, y2])
         loss = F.binary_cross_entropy(soft, inputs.targets.masks[row].double(), reduction="sum")
-        total = total + weight * loss / ((x2 - x1) * (y2 - y1))
+        truth = crop_slowly(inputs.targets.masks[row].double(), [x1, y1, x2, y2])
+        coefficient = (2 * (soft * truth).sum() + 1) / ((soft**2).sum() + (truth**2).sum() + 1)
+        total = total + weight * (loss / ((x2 - x1) * (y2 - y1)) + dice * (1 - coefficient))
     return total
 
 
@@ -90,6 +92,15 @@ def leaves(inputs: TermInputs) -> tuple[Tensor, Tensor]:
 def test_mask_loss_equals_whole_masks_cropped(seed):
     inputs = make_inputs(seed)
     loss, expected = MaskLoss(weight=3.0)(inputs), 3 * mask_loss_slowly(inputs)
+    torch.testing.assert_close(loss, expected)
+    for leaf in leaves(inputs):
+        given, wanted = (torch.autograd.grad(x, leaf, retain_graph=True)[0] for x in (loss, expected))
+        torch.testing.assert_close(given, wanted)
+
+
+def test_dice_is_of_the_cropped_masks():
+    inputs = make_inputs()
+    loss, expected = MaskLoss(weight=3.0, dice=0.5)(inputs), 3 * mask_loss_slowly(inputs, dice=0.5)
     torch.testing.assert_close(loss, expected)
     for leaf in leaves(inputs):
         given, wanted = (torch.autograd.grad(x, leaf, retain_graph=True)[0] for x in (loss, expected))

@@ -7,10 +7,10 @@ from yolact_pl.data.annotations.segmentations import mask_api
 from yolact_pl.data.augmentation.window import Window
 
 
-def prototype_size(image_size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of the prototypes for an input size: twice the semantic map."""
+def prototype_size(image_size: tuple[int, int], stride: int = 4) -> tuple[int, int]:
+    """(height, width) of the prototypes for an input size: the semantic map, 8 / stride times as large."""
     height, width = semantic_size(image_size)
-    return 2 * height, 2 * width
+    return 8 // stride * height, 8 // stride * width
 
 
 def semantic_size(image_size: tuple[int, int]) -> tuple[int, int]:

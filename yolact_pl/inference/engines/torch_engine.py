@@ -21,8 +21,8 @@ from yolact_pl.inference.options import Options, Request
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.models.fast.half_precision import half_precision
 from yolact_pl.models.fast.inference_copy import inference_copy
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.models.weight_files import CheckpointError
-from yolact_pl.models.yolact import Yolact
 from yolact_pl.postprocess import Chosen, Finished, Postprocess
 from yolact_pl.results.detections import Detections
 from yolact_pl.structures import Predictions
@@ -47,7 +47,7 @@ class TorchEngine:
 
     def __init__(
         self,
-        network: Yolact,
+        network: YolactNetwork,
         postprocess: Postprocess,
         *,
         device: str | torch.device = "auto",
@@ -171,7 +171,7 @@ class TorchMeter(Meter):
 
 
 def torch_predictor(
-    network: Yolact,
+    network: YolactNetwork,
     postprocess: Postprocess,
     *,
     class_names: Sequence[str],

@@ -6,7 +6,8 @@ from yolact_pl.models.backbones.efficientnet_lite import MBConv
 from yolact_pl.models.backbones.resnet import BasicBlock, Bottleneck
 from yolact_pl.models.fast.packed_conv import PackedWeights, can_pack, is_packable, packed
 from yolact_pl.models.fast.upsampled_conv import UpsampledConvRelu
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
+from yolact_pl.models.protonet import ProtoNet
 
 
 class PackedBlock(nn.Module):
@@ -57,17 +58,18 @@ class PackedMBConv(nn.Module):
         return self.last(self.first(x), add=x if self.has_shortcut else None)
 
 
-def replace_modules(network: Yolact) -> None:
+def replace_modules(network: YolactNetwork) -> None:
     """Replace what has a faster form on the CPU, in place.
 
     Args:
         network: for prediction, with fused batch norm.
     """
     protonet = network.protonet
-    network.add_module(
-        "protonet", nn.Sequential(*protonet.coarse, UpsampledConvRelu(protonet.fine), protonet.prototypes)
-    )
-    if can_pack(protonet.fine.weight.dtype):
+    if isinstance(protonet, ProtoNet):
+        network.protonet = nn.Sequential(
+            *protonet.coarse, UpsampledConvRelu(protonet.fine), protonet.prototypes
+        )
+    if can_pack(next(network.backbone.parameters()).dtype):
         weights = PackedWeights()
         for part in (network.backbone, network.fpn, network.protonet, network.head):
             _pack_convolutions(part, weights)

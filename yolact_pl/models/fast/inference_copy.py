@@ -6,13 +6,14 @@ import torch
 
 from yolact_pl.models.fast.cpu_modules import replace_modules
 from yolact_pl.models.fast.fusing import fuse_batch_norm
+from yolact_pl.models.fast.level_towers import split_towers
 from yolact_pl.models.fast.memory import keep_freed_memory
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 
 
 def inference_copy(
-    network: Yolact, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
-) -> Yolact:
+    network: YolactNetwork, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> YolactNetwork:
     """A copy for prediction only, whose numbers differ by rounding alone.
 
     Batch norm becomes part of the convolutions, memory has channels last, and on the CPU faster modules take
@@ -27,6 +28,7 @@ def inference_copy(
     device = torch.device(device)
     copied = copy.deepcopy(network).eval().requires_grad_(False)
     copied.semantic = None  # which only training uses
+    split_towers(copied)
     fuse_batch_norm(copied)
     for part in (copied.backbone, copied.fpn, copied.protonet, copied.head):
         part.to(dtype)

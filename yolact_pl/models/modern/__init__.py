@@ -1,0 +1,1 @@
+"""Parts of the modern model: normalised pyramid, decoupled head, fine prototypes."""
