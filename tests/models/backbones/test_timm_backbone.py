@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -49,6 +50,21 @@ def test_weights_of_a_file(tmp_path: Path) -> None:
         TimmBackbone("mobilenetv3_small_050", weights=path)
     with pytest.raises(ValueError, match=r"nowhere\.pth does not exist"):
         TimmBackbone("resnet10t", weights="nowhere.pth")
+
+
+def test_no_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = timm.create_model
+
+    def without_network(name: str, *, pretrained: bool = False, **options: Any) -> Any:
+        if pretrained:
+            raise FileNotFoundError("not on the Hub")
+        return create(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", without_network)
+    with pytest.raises(
+        ValueError, match=r"timm's weights of resnet10t \(not on the Hub\); set backbone\.weights="
+    ):
+        TimmBackbone("resnet10t", weights="imagenet")
 
 
 def test_models_without_a_pyramid_are_refused() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from yolact_pl.models.backbones.backbone import Backbone
-from yolact_pl.models.weight_files import CheckpointError, read_tensors
+from yolact_pl.models.weight_files import INSTEAD_OF_FETCHING, CheckpointError, read_tensors
 
 STRIDES = (4, 8, 16, 32)
 
@@ -24,7 +24,7 @@ class TimmBackbone(Backbone):
 
         Raises:
             ValueError: timm is not installed, does not know the model, the model has no such maps, or the
-                weights do not fit.
+                weights cannot be fetched or do not fit.
         """
         super().__init__()
         try:
@@ -55,6 +55,10 @@ class TimmBackbone(Backbone):
             self.model = timm.create_model(
                 name, pretrained=self.pretrained, features_only=True, out_indices=indices, **options
             )
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot fetch timm's weights of {name} ({error}); {INSTEAD_OF_FETCHING}"
+            ) from error
         except RuntimeError as error:  # of `load_state_dict`, or of a model without weights
             raise CheckpointError(f"backbone.weights={weights}: not of timm's {name} ({error})") from error
         self.channels = tuple(feature_info.channels()[index] for index in indices)
