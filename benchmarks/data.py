@@ -25,15 +25,23 @@ from plain_samples import PlainEvaluation, PlainTraining, collate, pixels_of
 
 from yolact_pl.data.annotations.annotations import Annotations, read_annotations
 from yolact_pl.data.annotations.rasterize import prototype_size, rasterize, semantic_size
+from yolact_pl.data.augmentation.modern import ModernAugmentation
 from yolact_pl.data.augmentation.transforms import SsdAugmentation
-from yolact_pl.data.dataset import EvaluationDataset, TrainDataset, to_planes
+from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import evaluation_batch, training_batch
+from yolact_pl.data.resize import to_planes
 from yolact_pl.data.sampler import sample_generator
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.images.image_file import read_image
 from yolact_pl.images.resize import resize_image
 
 BATCH = 8
+MODERN: dict[str, dict[str, float]] = {
+    "one image": {},
+    "copy-paste": {"copy_paste": 1},
+    "mosaic": {"mosaic": 1},
+    "mosaic and copy-paste": {"mosaic": 1, "copy_paste": 1},
+}
 PUBLISHED, OURS = "published formulation", "this project"
 
 
@@ -58,6 +66,10 @@ def batches(
     images = min(known.num_images, 200)
     train = TrainDataset(known, folder, image_size=size, augment=SsdAugmentation())
     val = EvaluationDataset(known, folder, image_size=size)
+    modern = {
+        name: TrainDataset(known, folder, image_size=size, augment=ModernAugmentation(**options))
+        for name, options in MODERN.items()
+    }
     plain_train = PlainTraining(known, folder, size)
     plain_val = PlainEvaluation(known, folder, size)
     check_same(train, plain_train, min(images, 20))
@@ -74,6 +86,10 @@ def batches(
         f"evaluation sample, {size[0]} px": {
             PUBLISHED: variant(lambda keys: torch.stack([plain_val[i] for _, i in keys])),
             OURS: variant(lambda keys: evaluation_batch([val[i] for _, i in keys])),
+        },
+        f"augment=modern, {size[0]} px": {
+            name: variant(partial(lambda made, keys: training_batch([made[key] for key in keys]), samples))
+            for name, samples in modern.items()
         },
     }
 

@@ -143,12 +143,11 @@ def test_masks_end_where_another_layer_begins(augment: Augmentation, tiny_coco: 
             if shown is not None:
                 number, y, x = shown
                 expected[number][:, i, j] = sources[number].objects_at(y, x)
-        # Each object that was kept is one of those expected; what was dropped is out of its window or hidden.
-        remaining = [mask for mask in np.concatenate(expected) if mask.any()]
+        # Each object that was kept is one of those expected, in their order; what was dropped is out of its
+        # window or hidden. Outlines are drawn in fifths of a pixel.
+        remaining = iter(np.concatenate(expected))
         for mask in found:
-            differences = [int((mask ^ other).sum()) for other in remaining]
-            assert min(differences) <= 0.03 * mask.size  # outlines are drawn in fifths of a pixel
-            remaining.pop(int(np.argmin(differences)))
+            assert any((mask ^ other).sum() <= 0.03 * mask.size for other in remaining)
         assert found.any(axis=(1, 2)).all()
         assert found.sum(axis=0).max() <= 5
 

@@ -1,21 +1,25 @@
 """Training and evaluation samples."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from yolact_pl.data.annotations.annotations import Annotations
-from yolact_pl.data.annotations.rasterize import coverage, prototype_size, rasterize, semantic_size
+from yolact_pl.data.annotations.rasterize import (
+    coverage,
+    draw_stencil,
+    prototype_size,
+    rasterize,
+    semantic_size,
+)
 from yolact_pl.data.augmentation.canvas import Augmentation, Canvas, Layer
 from yolact_pl.data.augmentation.occlusion import Area, ShownObjects, fit_boxes, hide_covered, join
-from yolact_pl.data.resize import fill_up
+from yolact_pl.data.resize import extract_planes, fill_up, to_planes
 from yolact_pl.data.sampler import SampleKey, sample_generator
 from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.image_file import read_image
@@ -207,19 +211,9 @@ class TrainDataset(ImageDataset[SampleKey | tuple[int, int] | int, Target]):
             if layer.stencil is None:
                 extract_planes(part, planes[place])
                 continue
-            stencil = self._stencil(layer, objects.rows, area)
+            stencil = draw_stencil(self.annotations, objects.rows, layer.window, area)
             np.copyto(planes[place], part.transpose(2, 0, 1), where=stencil)
         return torch.from_numpy(planes), areas
-
-    def _stencil(self, layer: Layer, rows: np.ndarray, area: Area) -> np.ndarray:
-        """Bool [h, w]: the pixels of an area of the canvas that show objects of a layer."""
-        place = layer.window.placement
-        assert place is not None
-        alone = replace(layer.window, placement=None)
-        masks = rasterize(self.annotations, rows, alone, [(place.height, place.width)])[0]
-        top, left = area[0].start - place.top, area[1].start - place.left
-        bottom, right = area[0].stop - place.top, area[1].stop - place.left
-        return np.logical_or.reduce(masks[:, top:bottom, left:right])
 
     def _read_all(self, canvas: Canvas) -> dict[int, tuple[np.ndarray, int]]:
         """By image, its pixels and their reduction: decoded once, as small as all of its layers allow."""
@@ -272,16 +266,3 @@ class DecodedDataset(ImageDataset[int, ImageInfo]):
         index = int(self.indices[key])
         known = self.annotations
         return self.read(index), ImageInfo(image_id=int(known.image_ids[index]), size=known.size(index))
-
-
-def to_planes(pixels: np.ndarray) -> Tensor:
-    """[H, W, 3] to [3, H, W]."""
-    planes = np.empty((3, *pixels.shape[:2]), pixels.dtype)
-    extract_planes(pixels, planes)
-    return torch.from_numpy(planes)
-
-
-def extract_planes(pixels: np.ndarray, planes: np.ndarray) -> None:
-    """Write [H, W, 3] to [3, H, W], which may be a part of a larger array."""
-    for channel, plane in enumerate(planes):
-        cv2.extractChannel(pixels, channel, plane)

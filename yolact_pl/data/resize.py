@@ -1,5 +1,8 @@
 """Network inputs as tensors: resized bilinearly and not antialiased, as published."""
 
+import cv2
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,3 +25,16 @@ def fill_up(
     filled[:] = pixels.new_tensor(fill)[:, None, None]
     filled[..., top : top + height, left : left + width] = pixels
     return filled
+
+
+def to_planes(pixels: np.ndarray) -> Tensor:
+    """[H, W, 3] to [3, H, W]."""
+    planes = np.empty((3, *pixels.shape[:2]), pixels.dtype)
+    extract_planes(pixels, planes)
+    return torch.from_numpy(planes)
+
+
+def extract_planes(pixels: np.ndarray, planes: np.ndarray) -> None:
+    """Write [H, W, 3] to [3, H, W], which may be a part of a larger array."""
+    for channel, plane in enumerate(planes):
+        cv2.extractChannel(pixels, channel, plane)

@@ -104,10 +104,11 @@ def place_of(layer: Layer) -> Placement:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_tiles_of_a_mosaic_cover_the_canvas_once(mode: str) -> None:
+    """With images so large that each covers all of its tile."""
     resize = Resize(mode, (96, 128))
     size = resize.place(SIZE).canvas
     centres, others = [], []
-    for canvas in compose(resize, 300, FewImages(), mosaic=1.0):
+    for canvas in compose(resize, 300, FewImages(), mosaic=1.0, scale=(2, 2)):
         assert canvas.size == size
         shown = np.zeros(size, int)
         for layer in canvas.layers:
@@ -126,29 +127,37 @@ def test_the_tiles_of_a_mosaic_cover_the_canvas_once(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_tile_has_a_scale_of_its_own_and_as_much_of_its_image_as_it_can(mode: str) -> None:
-    resize = Resize(mode, (480, 480))
+def test_small_images_are_shown_whole_somewhere_on_their_tiles(mode: str) -> None:
+    resize = Resize(mode, (480, 640))
+    tops = []
+    for canvas in compose(resize, 300, FewImages(), mosaic=1.0, scale=(0.1, 0.1)):
+        shown = np.zeros(canvas.size, int)
+        for layer in canvas.layers:
+            window, (height, width) = layer.window, FewImages().size(layer.image)
+            assert (window.left, window.top, window.width, window.height) == (0, 0, width, height)
+            _, top, left, rows, columns = place_of(layer)
+            evaluated = resize.place((height, width))
+            assert rows == pytest.approx(0.1 * evaluated.height, abs=1)
+            assert columns == pytest.approx(0.1 * evaluated.width, abs=1)
+            shown[top : top + rows, left : left + columns] += 1
+        assert shown.max() == 1
+        tops.append(place_of(canvas.layers[0]).top)
+    assert min(tops) < 3
+    assert max(tops) > 200
+
+
+def test_each_tile_has_a_scale_of_its_own() -> None:
+    resize = Resize(STRETCH, (480, 480))
     scales = []
     for canvas in compose(resize, 400, FewImages(), mosaic=1.0, scale=(0.5, 2)):
         for layer in canvas.layers:
             window, place, (height, width) = layer.window, place_of(layer), FewImages().size(layer.image)
-            evaluated = resize.place((height, width))
-            scales.append(
-                [
-                    np.log2(place.height / window.height * height / evaluated.height),
-                    np.log2(place.width / window.width * width / evaluated.width),
-                ]
-            )
-            for start, length, available in (
-                (window.top, window.height, height),
-                (window.left, window.width, width),
-            ):
-                low, high = sorted((0, available - length))
-                assert low - 1 <= start <= high + 1  # whole pixels
-    assert np.abs(np.diff(scales)).max() < 0.04
-    assert np.mean(scales) == pytest.approx(0, abs=0.05)
+            vertical = np.log2(place.height / window.height * height / 480)
+            assert vertical == pytest.approx(np.log2(place.width / window.width * width / 480), abs=0.04)
+            scales.append(vertical)
+    assert np.mean(scales) == pytest.approx(0, abs=0.05)  # log-uniform in -1..1
     assert np.var(scales) == pytest.approx(1 / 3, abs=0.03)
-    assert np.corrcoef(np.array(scales)[:, 0].reshape(-1, 4).T)[0, 1:] == pytest.approx([0] * 3, abs=0.15)
+    assert np.corrcoef(np.reshape(scales, (-1, 4)).T)[0, 1:] == pytest.approx([0] * 3, abs=0.15)
 
 
 @pytest.mark.parametrize("mode", MODES)

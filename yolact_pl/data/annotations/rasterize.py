@@ -1,5 +1,8 @@
 """Rasterisation of masks directly at the resolutions of the loss, not at image resolution."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from yolact_pl.data.annotations.annotations import Annotations
@@ -51,6 +54,35 @@ def rasterize(
     return masks
 
 
+def draw_stencil(
+    annotations: Annotations, rows: np.ndarray, window: Window, area: tuple[slice, slice]
+) -> np.ndarray:
+    """Which pixels of an area of the input show any of some objects of an image.
+
+    Args:
+        annotations, rows, window: see `rasterize`; the window has a placement.
+        area: rows and columns inside of its place.
+
+    Returns:
+        Bool [h, w], of the area.
+    """
+    place = window.placement
+    assert place is not None
+    alone, size = replace(window, placement=None), (place.height, place.width)
+    shown = np.zeros(size, bool)
+    polygons: list[np.ndarray] = []
+    for row in rows.tolist():
+        rings = annotations.polygons(row)
+        if rings is None:
+            shown |= alone.sample_mask(annotations.mask(row), size)
+        else:
+            polygons.extend(rings)
+    if polygons:
+        shown |= mask_api.decode(mask_api.merge(_encode(polygons, alone, size))).view(bool)
+    top, left = area[0].start - place.top, area[1].start - place.left
+    return shown[top : area[0].stop - place.top, left : area[1].stop - place.left]
+
+
 def coverage(masks: np.ndarray) -> np.ndarray:
     """The covered share of each pixel, float32 [N, height / 2, width / 2], of masks drawn twice as large."""
     quarters = masks.view(np.uint8)
@@ -62,10 +94,15 @@ def _draw_polygons(
     masks: np.ndarray, polygons: list[np.ndarray], owners: list[int], window: Window, size: tuple[int, int]
 ) -> None:
     """Add polygons of the source to the masks [N, *size] that they belong to."""
+    planes = mask_api.decode(_encode(polygons, window, size))  # [height, width, polygons], column-major
+    for plane, owner in enumerate(owners):
+        masks[owner] |= planes[:, :, plane].view(bool)
+
+
+def _encode(polygons: list[np.ndarray], window: Window, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Run lengths of polygons of the source on a map (height, width)."""
     ends = np.cumsum([len(polygon) for polygon in polygons])
     points = window.map_points(np.concatenate(polygons), size)
     mapped = [part.ravel() for part in np.split(points, ends[:-1])]
     # pycocotools decides at pixel centres; cv2.fillPoly would paint every pixel on the outline too.
-    planes = mask_api.decode(mask_api.frPyObjects(mapped, *size))  # [height, width, polygons], column-major
-    for plane, owner in enumerate(owners):
-        masks[owner] |= planes[:, :, plane].view(bool)
+    return mask_api.frPyObjects(mapped, *size)

@@ -86,7 +86,7 @@ class ModernAugmentation:
         shift = rng.uniform(-self.translate, self.translate, 2) * place.canvas
         centre = np.array([place.top + place.height / 2, place.left + place.width / 2]) + shift
         start = np.array(size) / 2 - centre * step
-        return Layer(image, self._window(start, step, Placement.whole(place.canvas), rng))
+        return Layer(image, self._window(size, start, step, Placement.whole(place.canvas), rng))
 
     def _mosaic(
         self, canvas: tuple[int, int], image: int, images: Images, resize: Resize, rng: np.random.Generator
@@ -96,10 +96,10 @@ class ModernAugmentation:
         tiles = [(0, 0, y, x), (0, x, y, width - x), (y, 0, height - y, x), (y, x, height - y, width - x)]
         layers = []
         for number, tile in zip((image, *rng.integers(len(images), size=3).tolist()), tiles, strict=True):
-            place, size = Placement(canvas, *tile), images.size(number)
+            area, size = Placement(canvas, *tile), images.size(number)
             step = self._step(size, resize, rng)
-            start = rng.random(2) * (size - step * (place.height, place.width))
-            layers.append(Layer(number, self._window(start, step, place, rng)))
+            start = rng.random(2) * (size - step * (area.height, area.width))
+            layers.append(Layer(number, self._window(size, start, step, area, rng)))
         return layers
 
     def _pasted(
@@ -118,8 +118,8 @@ class ModernAugmentation:
         shown *= min(1, *(canvas / shown))
         height, width = np.rint(shown).astype(int).clip(1).tolist()
         top, left = rng.integers(np.subtract(canvas, (height, width)), endpoint=True).tolist()
-        place = Placement(canvas, top, left, height, width)
-        return [Layer(image, self._window(start, extent / (height, width), place, rng), chosen)]
+        area = Placement(canvas, top, left, height, width)
+        return [Layer(image, self._window(size, start, extent / (height, width), area, rng), chosen)]
 
     def _step(self, size: tuple[int, int], resize: Resize, rng: np.random.Generator) -> np.ndarray:
         """Vertical and horizontal source pixels per pixel of the canvas at a random scale."""
@@ -127,10 +127,32 @@ class ModernAugmentation:
         return size / np.array([place.height, place.width]) / np.exp(rng.uniform(*np.log(self.scale)))
 
     def _window(
-        self, start: np.ndarray, step: np.ndarray, place: Placement, rng: np.random.Generator
+        self,
+        size: tuple[int, int],
+        start: np.ndarray,
+        step: np.ndarray,
+        area: Placement,
+        rng: np.random.Generator,
     ) -> Window:
-        """The source pixels that a place shows from `start` (top, left) on, flipped or not."""
-        top, left = np.rint(start).astype(int).tolist()
-        height, width = np.rint(step * (place.height, place.width)).astype(int).clip(1).tolist()
+        """What an area of the canvas shows of an image, flipped or not.
+
+        Whole pixels of the image on whole pixels of the canvas, so that a plain resize of a crop is enough.
+
+        Args:
+            size: (height, width) of the image.
+            start: top and left of the area in pixels of the image, may be outside.
+            step: pixels of the image per pixel of the canvas.
+            area: of the canvas.
+            rng: decides on the flips.
+        """
+        available = np.array([area.height, area.width])
+        low = np.rint(start).clip(0, np.subtract(size, 1))
+        high = np.rint(start + step * available).clip(low + 1, size)
+        first = np.rint(-start / step).clip(0, available - 1)
+        last = np.rint((size - start) / step).clip(first + 1, available)
+        (top, left), (height, width), (y, x), (rows, columns) = (
+            pair.astype(int).tolist() for pair in (low, high - low, first, last - first)
+        )
         flip, vertical_flip = (rng.random(2) < (self.flip, self.vertical_flip)).tolist()
+        place = Placement(area.canvas, area.top + y, area.left + x, rows, columns)
         return Window(left, top, width, height, flip, place, vertical_flip)
