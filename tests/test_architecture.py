@@ -14,6 +14,7 @@ FILES = [ROOT / "run.py", *(path for room in ("yolact_pl", *BESIDE) for path in 
 ALLOWED = {
     "atomic_file": set(),
     "text_table": set(),
+    "freed_memory": set(),
     "images": set(),
     "results": {"images", "inference.drawing"},  # the drawing of a result
     "structures": {"images"},
@@ -22,10 +23,10 @@ ALLOWED = {
     "ops": set(),
     "schedules": set(),
     "download": set(),
-    "models": {"structures", "geometry", "ops", "download"},
+    "models": {"structures", "geometry", "ops", "download", "freed_memory"},
     "losses": {"structures", "geometry", "decoders"},
     "postprocess": {"structures", "geometry", "decoders", "images", "results"},
-    "data": {"structures", "geometry", "images"},
+    "data": {"structures", "geometry", "images", "freed_memory"},
     "checkpoints": {"structures", "geometry", "images", "models", "decoders"},
     "convert": {"structures", "geometry", "images", "data"},
     "evaluation": {"structures", "geometry", "images", "results", "data", "atomic_file", "text_table"},

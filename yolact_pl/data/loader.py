@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from yolact_pl.data.resize import fill_up
 from yolact_pl.data.sampler import TrainSampler
+from yolact_pl.freed_memory import keep_freed_memory
 from yolact_pl.images.resize import PADDING
 from yolact_pl.structures import Batch, EvaluationBatch, ImageInfo, Target, Targets
 
@@ -60,6 +61,7 @@ def _largest(images: Sequence[Tensor]) -> tuple[int, int]:
 def prepare_worker(worker_id: int) -> None:
     """Runs in each worker as it starts."""
     cv2.setNumThreads(0)  # there is a worker for each core already
+    keep_freed_memory()
     # Ctrl+C and SIGTERM to all processes are the main process's to handle, which may want to save.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":  # others cannot tell who sent a signal, and keep to the default

@@ -4,10 +4,10 @@ import copy
 
 import torch
 
+from yolact_pl.freed_memory import keep_freed_memory
 from yolact_pl.models.fast.cpu_modules import replace_modules
 from yolact_pl.models.fast.fusing import fuse_batch_norm
 from yolact_pl.models.fast.level_towers import split_towers
-from yolact_pl.models.fast.memory import keep_freed_memory
 from yolact_pl.models.network import YolactNetwork
 
 

@@ -12,9 +12,9 @@ COUNT = dedent(
     """
     import resource, sys
     import torch
-    from yolact_pl.models.fast import memory
+    from yolact_pl.freed_memory import keep_freed_memory
     if sys.argv[1] == "keep":
-        print(memory.keep_freed_memory(), memory.keep_freed_memory())
+        print(keep_freed_memory(), keep_freed_memory())
     def maps():
         last = None
         for mib in (19, 5, 19, 10, 25, 2, 30, 28):
