@@ -94,6 +94,24 @@ def test_position_counts_what_was_handed_out(tiny_coco: Write, num_workers: int)
     assert len(resumed) == len(whole) == 4
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_batches_have_sizes_of_their_own(tiny_coco: Write, num_workers: int) -> None:
+    data = data_module(tiny_coco(count=9), image_size=[64, 96], multi_scale=[0.5, 2], num_workers=num_workers)
+    loader = data.train_dataloader()
+    found = []
+    for images, targets in itertools.chain(loader, loader, loader):
+        height, width = images.shape[2:]
+        found.append((height, width))
+        assert targets.masks.shape[1:] == (height // 4, width // 4)
+        assert targets.semantic_masks.shape[1:] == (height // 8, width // 8)
+        assert (targets.boxes <= torch.tensor([width, height] * 2)).all()
+    assert found[0] == found[4] == found[8] == (128, 192)
+    assert len(set(found)) > 3
+    assert all(32 <= h <= 128 and h % 32 == 0 and abs(w / h - 1.5) <= 0.5 for h, w in found)
+    with pytest.raises(ValueError, match=r"multi_scale=\[2, 1\]: expected two factors"):
+        data_module(tiny_coco("other"), multi_scale=[2, 1])
+
+
 class PageFaults(Dataset[int]):
     """How many pages the system was asked for by ten times 138 MiB of arrays, two at a time."""
 

@@ -1,5 +1,6 @@
 import itertools
 
+import numpy as np
 import pytest
 
 from yolact_pl.data.sampler import SampleKey, ShareSampler, TrainSampler, sample_generator
@@ -22,7 +23,7 @@ def test_ranks_share_out_the_same_total_batches(batch_sizes: list[int]) -> None:
     joined = [list(itertools.chain(*shares)) for shares in zip(*parts, strict=True)]
     assert joined == single
     assert len(single) == 8  # 50 = 8 x 6 + 2
-    assert len({index for batch in single for _, index, _ in batch}) == 48
+    assert len({index for batch in single for _, index, *_ in batch}) == 48
 
 
 def test_epochs_differ_and_repeat() -> None:
@@ -31,14 +32,14 @@ def test_epochs_differ_and_repeat() -> None:
     assert list(sampler) == first
     sampler.set_epoch(1)
     assert {epoch for epoch, *_ in sampler} == {1}
-    assert [index for _, index, _ in sampler] != [index for _, index, _ in first]
-    assert [index for _, index, _ in TrainSampler(20, [4], seed=1)] != [index for _, index, _ in first]
+    assert [index for _, index, *_ in sampler] != [index for _, index, *_ in first]
+    assert [index for _, index, *_ in TrainSampler(20, [4], seed=1)] != [index for _, index, *_ in first]
 
 
 def test_small_set_is_repeated_to_one_batch() -> None:
     parts = [list(sampler) for sampler in ranks(3, 4, 4)]
     assert [len(part) for part in parts] == [4, 4]
-    indices = [index for _, index, _ in itertools.chain(*parts)]
+    indices = [index for _, index, *_ in itertools.chain(*parts)]
     assert sorted(indices.count(i) for i in range(3)) == [2, 3, 3]  # 8 samples of 3 images
     assert len(ranks(3, 4, 4)[0]) == 4
 
@@ -112,6 +113,25 @@ def test_progress_is_the_share_of_the_batches_that_are_done() -> None:
 @pytest.mark.parametrize("then", [[6], [3, 3], [1, 5]])
 def test_a_resumed_run_has_the_same_progress_on_any_ranks(stop: int, then: list[int]) -> None:
     assert progress_of_a_run(stop=stop, then=then) == progress_of_a_run()
+
+
+def test_each_total_batch_has_a_scale_of_its_own_on_all_ranks() -> None:
+    def scales(batch_sizes: list[int], rank: int, epoch: int, done: int = 0) -> list[float | None]:
+        sampler = TrainSampler(600, batch_sizes, seed=3, rank=rank, scales=(0.5, 1.5))
+        sampler.load_state_dict({"epoch": epoch, "samples_done": done})
+        assert all(len({key.scale for key in batch}) == 1 for batch in batches(sampler))
+        return [batch[0].scale for batch in batches(sampler)]
+
+    first = scales([3], 0, epoch=0)
+    assert first == scales([1, 2], 0, epoch=0) == scales([1, 2], 1, epoch=0)
+    assert first[7:] == scales([3], 0, epoch=0, done=21)  # resumed
+    assert first[0] == 1.5
+    assert len(set(first)) == 200
+    assert not set(first[1:]) & set(scales([3], 0, epoch=1))
+    drawn = np.array(first[1:], float)
+    assert (drawn.min(), drawn.max()) == pytest.approx((0.5, 1.5), abs=0.02)
+    assert drawn.mean() == pytest.approx(1, abs=0.06)
+    assert {key.scale for key in TrainSampler(20, [4])} == {None}
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 4, 7])

@@ -30,6 +30,14 @@ def test_places_by_hand(
     assert Resize(mode, image_size).place(picture) == expected
 
 
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(1, (544, 800)), (0.5, (288, 416)), (1.5, (832, 1216)), (0.01, (32, 32))]
+)
+def test_scaled_inputs_are_multiples_of_32(factor: float, expected: tuple[int, int]) -> None:
+    for mode in MODES:
+        assert Resize(mode, (550, 810)).scaled(factor) == Resize(mode, expected)
+
+
 @given(mode=st.sampled_from(MODES), image_size=inputs, picture=sizes)
 def test_pictures_lie_inside_and_keep_their_shape(
     mode: str, image_size: tuple[int, int], picture: tuple[int, int]

@@ -53,6 +53,7 @@ def test_cpu_without_bfloat16_trains_in_float32(
         (["resize=letterbox"], True),
         (["resize=shortest_edge", "image_size=[64,96]"], False),
         (["resize=shortest_edge", "image_size=[64,96]", "trainer.benchmark=true"], True),
+        (["dataset.multi_scale=[0.5,1.5]"], False),
         (["trainer.benchmark=false"], False),
     ],
 )

@@ -53,6 +53,8 @@ class CocoDataModule(LightningDataModule):
         keep_empty_images: train on images without annotations too.
         soft_masks: learn masks whose border pixels are partly covered, see `TrainDataset`.
         mask_stride: pixels of the input per mask pixel, see `TrainDataset`.
+        multi_scale: smallest and largest factor of `image_size` in training: each batch has its own size,
+            with sides that are multiples of 32. None: all have `image_size`.
         max_images: only the first so many images of each file, for trials.
         reduced_decoding: decode large training images at a part of their size, see `TrainDataset`.
         value_range: values that become 0 and 255 in images with more than 8 bits; None: measured on the
@@ -78,6 +80,7 @@ class CocoDataModule(LightningDataModule):
         keep_empty_images: bool = True,
         soft_masks: bool = False,
         mask_stride: int = 4,
+        multi_scale: Sequence[float] | None = None,
         max_images: int | None = None,
         reduced_decoding: bool = False,
         value_range: Sequence[float] | None = None,
@@ -96,6 +99,7 @@ class CocoDataModule(LightningDataModule):
         self.seed = seed
         self.keep_empty_images = keep_empty_images
         self.soft_masks = soft_masks
+        self.multi_scale = None if multi_scale is None else _factors(multi_scale)
         self.mask_stride = mask_stride
         self.reduced_decoding = reduced_decoding
         if max_images is not None and max_images < 1:
@@ -201,7 +205,12 @@ class CocoDataModule(LightningDataModule):
         rank, world_size = self._rank()
         batch_sizes = sizes_per_process(self.batch_size, world_size)
         sampler = TrainSampler(
-            len(dataset), batch_sizes, seed=self.seed, rank=rank, batches_left=self._batches_left()
+            len(dataset),
+            batch_sizes,
+            seed=self.seed,
+            rank=rank,
+            batches_left=self._batches_left(),
+            scales=self.multi_scale,
         )
         options = self._loader_options()
         keep = options["num_workers"] > 0
@@ -336,6 +345,13 @@ def _check_batch_size(batch_size: int | Sequence[int]) -> None:
             f"batch_size={batch_size}: expected at least 1 image, "
             "or a list with such a number for each process."
         )
+
+
+def _factors(multi_scale: Sequence[float]) -> tuple[float, float]:
+    """Smallest and largest."""
+    if len(multi_scale) != 2 or not 0 < multi_scale[0] <= multi_scale[1]:
+        raise ValueError(f"multi_scale={multi_scale}: expected two factors, such as [0.75,1.25], or null.")
+    return multi_scale[0], multi_scale[1]
 
 
 def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:

@@ -150,7 +150,8 @@ class TrainDataset(ImageDataset[SampleKey | tuple[int, int] | int, Target]):
         elif not isinstance(key, SampleKey):
             key = SampleKey(*key)
         rng = sample_generator(self.seed, key.epoch, key.image)
-        canvas = self.augment.at(key.progress).compose(key.image, self, self.resize, rng)
+        resize = self.resize if key.scale is None else self.resize.scaled(key.scale)
+        canvas = self.augment.at(key.progress).compose(key.image, self, resize, rng)
         shown = [self._objects(layer, canvas) for layer in canvas.layers]
         pixels, areas = self._paint(canvas, shown, rng)
         if len(shown) > 1:

@@ -15,6 +15,8 @@ class SampleKey(NamedTuple):
     """Number of the image in the training set."""
     progress: float = 0.0
     """Share of the run that is done, 0 to 1, the same for a whole total batch."""
+    scale: float | None = None
+    """Factor of the input's size, the same for a whole total batch; None: the size as it is."""
 
 
 class TrainSampler(Sampler[SampleKey]):
@@ -31,6 +33,9 @@ class TrainSampler(Sampler[SampleKey]):
         rank: of this process.
         batches_left: total batches of the run, from where it begins or resumes to its end; None: unknown,
             then the progress of all samples is 0.
+        scales: smallest and largest factor of the input's size, of which each total batch has its own, a
+            function of seed and position. The first one of an epoch has the largest: memory that does not
+            suffice for it is noticed at once. None: no factor.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class TrainSampler(Sampler[SampleKey]):
         seed: int = 0,
         rank: int = 0,
         batches_left: int | None = None,
+        scales: tuple[float, float] | None = None,
     ) -> None:
         self.num_images = num_images
         self.batch_size = batch_sizes[rank]
@@ -50,6 +56,7 @@ class TrainSampler(Sampler[SampleKey]):
         self.samples_done = 0
         """Of this epoch, by all processes together: where iteration starts."""
         self._batches_left = batches_left
+        self._scales = scales
         self._run_samples: int | None = None
         self._first = sum(batch_sizes[:rank])
         self._begun = False
@@ -65,9 +72,9 @@ class TrainSampler(Sampler[SampleKey]):
         order = np.resize(order, max(self.num_images, self.total_batch))
         for start in range(self.samples_done, len(order) - self.total_batch + 1, self.total_batch):
             first = start + self._first
-            progress = self._progress(epoch, start)
+            progress, scale = self._progress(epoch, start), self._scale(epoch, start)
             for index in order[first : first + self.batch_size].tolist():
-                yield SampleKey(epoch, index, progress)
+                yield SampleKey(epoch, index, progress, scale)
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning's call at the start of each epoch, heeded by a new sampler only.
@@ -96,6 +103,14 @@ class TrainSampler(Sampler[SampleKey]):
         if self._run_samples is None:
             return 0.0
         return min(self._samples_before(epoch, samples_done) / self._run_samples, 1.0)
+
+    def _scale(self, epoch: int, samples_done: int) -> float | None:
+        if self._scales is None:
+            return None
+        if samples_done == 0:
+            return self._scales[1]
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(epoch, samples_done, 0))
+        return np.random.default_rng(sequence).uniform(*self._scales)
 
     def _samples_before(self, epoch: int, samples_done: int) -> int:
         """Samples of the run, by all processes together, before a position."""

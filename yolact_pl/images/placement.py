@@ -1,6 +1,6 @@
 """Placement of images of any size on the network's input."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 STRETCH, LETTERBOX, SHORTEST_EDGE = MODES = ("stretch", "letterbox", "shortest_edge")
@@ -55,6 +55,11 @@ class Resize:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"resize={self.mode!r} is not known; choose one of {', '.join(MODES)}")
+
+    def scaled(self, factor: float) -> "Resize":
+        """The same for inputs so many times as large, rounded to sides that are multiples of 32."""
+        height, width = (max(round(side * factor / STEP), 1) * STEP for side in self.size)
+        return replace(self, size=(height, width))
 
     def place(self, size: tuple[int, int]) -> Placement:
         """Placement of an image of (height, width)."""

@@ -128,7 +128,7 @@ def _benchmark(cfg: DictConfig) -> bool:
     """`trainer.benchmark`: cuDNN tries its kernels for each new shape, which must not change all the time."""
     if cfg.trainer.benchmark != "auto":
         return cfg.trainer.benchmark
-    return resize_mode(cfg) != SHORTEST_EDGE
+    return resize_mode(cfg) != SHORTEST_EDGE and cfg.dataset.get("multi_scale") is None
 
 
 def _check_intervals(cfg: DictConfig) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.annotations.test_rasterize import annotate, rectangle
-from yolact_pl.data.annotations.rasterize import rasterize
+from yolact_pl.data.annotations.rasterize import draw_stencil, rasterize
 from yolact_pl.data.augmentation.window import Window
 from yolact_pl.images.placement import Placement
 
@@ -146,3 +146,11 @@ def test_polygons_and_run_lengths_are_drawn_alike_and_not_beside_their_place(
     expected[2:10, 4:16] = True
     np.testing.assert_array_equal(polygon, expected)
     np.testing.assert_array_equal(code, expected)
+    for rows in ([0], [1], [0, 1]):  # rows 16..48 of the picture's 10..110, all of its columns
+        stencil = draw_stencil(known, np.array(rows), window, (slice(10, 40), slice(16, 60)))
+        assert stencil.shape == (30, 44)
+        assert stencil.all()
+    higher = Window(30, -20, 120, 80, flip, window.placement)  # shows 30 rows of 80 above the object
+    stencil = draw_stencil(known, np.array([1, 0]), higher, (slice(10, 40), slice(16, 60)))
+    assert not stencil[:10].any()
+    assert stencil[10:].all()

@@ -74,7 +74,7 @@ def draw_stencil(
     for row in rows.tolist():
         rings = annotations.polygons(row)
         if rings is None:
-            shown |= alone.sample_mask(annotations.mask(row), size)
+            shown |= alone.sample_mask(annotations.mask(row), size).view(bool)
         else:
             polygons.extend(rings)
     if polygons:
