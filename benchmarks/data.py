@@ -31,6 +31,7 @@ from yolact_pl.data.dataset import EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import evaluation_batch, training_batch
 from yolact_pl.data.resize import to_planes
 from yolact_pl.data.sampler import sample_generator
+from yolact_pl.freed_memory import keep_freed_memory
 from yolact_pl.geometry.masks import resize_masks
 from yolact_pl.images.image_file import read_image
 from yolact_pl.images.resize import resize_image
@@ -150,6 +151,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=40, help="batches of each variant")
     arguments = parser.parse_args()
     cv2.setNumThreads(0)
+    keep_freed_memory()  # as data workers do
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.images or Path(temporary)

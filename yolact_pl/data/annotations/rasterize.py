@@ -101,8 +101,8 @@ def _draw_polygons(
 
 def _encode(polygons: list[np.ndarray], window: Window, size: tuple[int, int]) -> list[dict[str, Any]]:
     """Run lengths of polygons of the source on a map (height, width)."""
-    ends = np.cumsum([len(polygon) for polygon in polygons])
-    points = window.map_points(np.concatenate(polygons), size)
-    mapped = [part.ravel() for part in np.split(points, ends[:-1])]
+    points = window.map_points(np.concatenate(polygons), size).ravel()
+    ends = np.cumsum([polygon.size for polygon in polygons]).tolist()
+    mapped = [points[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     # pycocotools decides at pixel centres; cv2.fillPoly would paint every pixel on the outline too.
     return mask_api.frPyObjects(mapped, *size)

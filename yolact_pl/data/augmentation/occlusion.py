@@ -47,6 +47,8 @@ def fit_boxes(objects: ShownObjects, size: tuple[int, int], cut: np.ndarray) -> 
     ends = _bounds(masks[cut]) * scale
     boxes[cut] = np.where(np.abs(ends - boxes[cut]) > scale, ends, boxes[cut])
     kept = ~cut | masks.any(axis=(1, 2))
+    if kept.all():
+        return objects._replace(boxes=boxes)
     return ShownObjects(objects.rows[kept], boxes[kept], [maps[kept] for maps in objects.masks])
 
 
