@@ -73,7 +73,8 @@ def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiment_builds(experiment: str, in_tmp_path: Path) -> None:
-    cfg = config(f"experiment={experiment}", "backbone.weights=null", output=str(in_tmp_path))
+    size = ["image_size=64"] if experiment == "own_data" else []  # which follows the data
+    cfg = config(f"experiment={experiment}", "backbone.weights=null", *size, output=str(in_tmp_path))
     assert cfg.name == experiment
     with torch.device("meta"):  # shapes without memory: ResNet-101 takes no time
         network = build_network(cfg, num_classes=3)

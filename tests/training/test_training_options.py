@@ -389,8 +389,8 @@ def test_a_schedule_of_many_epochs_is_told(
     assert "is long" not in caplog.text
     run_task(tmp_path, "schedule.max_steps=5000", *stated)
     (told,) = (message for message in caplog.messages if "is long" in message)
-    assert told.startswith("that is long for 10 images; for 500 epochs: ")
-    shorter = told.split(": ")[1].split()
+    assert told.startswith("that is long for 10 images; experiment=own_data ")
+    shorter = told.split("for 500 epochs: ")[1].split()
     assert shorter == ["schedule.max_steps=1250", "schedule.milestones=[500,750]"]
     caplog.clear()
     with caplog.at_level(logging.INFO):

@@ -1,10 +1,12 @@
 """From config to objects, in one place."""
 
+import logging
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.checkpoints.description import Description, without_weights
 from yolact_pl.checkpoints.published import fetch, is_published
@@ -15,6 +17,8 @@ from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.network import YolactNetwork
 from yolact_pl.models.weight_files import INSTEAD_OF_FETCHING
 
+_log = logging.getLogger(__name__)
+AUTO = "auto"
 FORMER_WEIGHTS = {"true": "imagenet", "false": None}
 """Values of `backbone.pretrained`, as `backbone.weights` was called for timm's backbones."""
 
@@ -89,6 +93,15 @@ def image_size(cfg: DictConfig) -> tuple[int, int]:
     """(height, width) of the network's input."""
     size = cfg.image_size
     return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def settle_image_size(cfg: DictConfig, data: CocoDataModule) -> None:
+    """Put what `image_size: auto` is for a data set into the config, for all that is built of it; say it."""
+    if cfg.image_size == AUTO:
+        cfg.image_size = data.suited_size.side
+        rank_zero_only(_log.info)(
+            "image_size %d: %s; image_size=... overrides", cfg.image_size, data.suited_size
+        )
 
 
 def resize_mode(cfg: DictConfig) -> str:

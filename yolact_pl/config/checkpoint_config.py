@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from yolact_pl.checkpoints.description import CheckpointError
 from yolact_pl.checkpoints.stored import StoredNetwork, at_image_size
+from yolact_pl.config.build import AUTO
 
 _OF_THIS_RUN = ("output", "task", "checkpoint", "source", "resume", "trainer", "callbacks", "logger")
 _NETWORK = "model.network."
@@ -29,6 +30,8 @@ def checkpoint_config(
     Raises:
         CheckpointError: the command line names another network than the checkpoint's; lists the differences.
     """
+    if cfg.image_size == AUTO:  # chosen for the data that the network was trained on
+        cfg.image_size = list(stored.image_size)
     if stored.config is None:
         return _with_released_network(cfg, stored, typed)
     _check_agreement(cfg, stored.tree, stored, typed)

@@ -18,7 +18,8 @@ from yolact_pl.data.augmentation.canvas import Augmentation
 from yolact_pl.data.dataset import DecodedDataset, EvaluationDataset, TrainDataset
 from yolact_pl.data.loader import TrainLoader, evaluation_batch, prepare_worker, training_batch, unzip
 from yolact_pl.data.sampler import ShareSampler, TrainSampler
-from yolact_pl.data.sources import Sources
+from yolact_pl.data.sources import AUTO, Sources
+from yolact_pl.data.suited_size import LARGEST, SuitedSize, suited_size
 from yolact_pl.data.value_range import measure_value_range
 from yolact_pl.images.depth import ValueRange
 from yolact_pl.images.placement import STRETCH, Resize
@@ -39,14 +40,15 @@ class CocoDataModule(LightningDataModule):
         val_json: annotation file, also one that only lists images; None for training without validation.
         val_images: folder of its images.
         image_size: of the network's input in pixels, one number for a square or (height, width), see
-            `Resize`.
+            `Resize`; `auto`: as the training objects need it, see `suited_size`.
         batch_size: images per device and step, or a list with one number per process, for devices of unequal
             memory.
         augment: of the training images.
         resize: how images are placed on the input, see `Resize`.
         root: instead of the four paths, a folder in which they are found, see `layout.find_files`;
             validation paths given beside it take precedence.
-        val_fraction: fraction of the training images set aside for validation, chosen by the seed.
+        val_fraction: fraction of the training images set aside for validation, chosen by the seed; `auto`: a
+            tenth, where there is no validation set.
         classes: only these, by name; None: all of the file.
         num_workers: data workers per device; `auto` depends on the machine.
         seed: of the order of the images, of the augmentation and of the choice of `val_fraction`.
@@ -68,12 +70,12 @@ class CocoDataModule(LightningDataModule):
         train_images: str | Path | None = None,
         val_json: str | Path | None = None,
         val_images: str | Path | None = None,
-        image_size: int | Sequence[int],
+        image_size: int | Sequence[int] | str,
         batch_size: int | Sequence[int],
         augment: Augmentation,
         resize: str = STRETCH,
         root: str | Path | None = None,
-        val_fraction: float | None = None,
+        val_fraction: float | str | None = None,
         classes: Sequence[str] | str | None = None,
         num_workers: int | str = "auto",
         seed: int = 0,
@@ -86,8 +88,8 @@ class CocoDataModule(LightningDataModule):
         value_range: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.image_size = _pair(image_size)
-        self.resize = Resize(resize, self.image_size).mode
+        self._image_size = None if image_size == AUTO else _pair(image_size)
+        self.resize = Resize(resize, self._image_size or (LARGEST, LARGEST)).mode
         _check_batch_size(batch_size)
         if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
             raise ValueError(
@@ -140,6 +142,16 @@ class CocoDataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Called by Lightning before each stage."""
         self.check(stage)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the network's input."""
+        return self._image_size or (self.suited_size.side, self.suited_size.side)
+
+    @cached_property
+    def suited_size(self) -> SuitedSize:
+        """What `image_size: auto` is."""
+        return suited_size(self.sources.annotations("train"))
 
     @property
     def has_validation(self) -> bool:
@@ -354,9 +366,10 @@ def _factors(multi_scale: Sequence[float]) -> tuple[float, float]:
     return multi_scale[0], multi_scale[1]
 
 
-def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:
+def _pair(image_size: int | Sequence[int] | str) -> tuple[int, int]:
     """(height, width)."""
+    numbers: tuple[Any, ...]
     numbers = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
     if len(numbers) != 2 or not all(isinstance(side, int) and side > 0 for side in numbers):
-        raise ValueError(f"image_size={image_size}: expected one number of pixels or [height, width].")
+        raise ValueError(f"image_size={image_size}: expected one number of pixels, [height, width] or auto.")
     return numbers[0], numbers[1]

@@ -69,7 +69,7 @@ def split_images(annotations: Annotations, fraction: float, seed: int) -> tuple[
     return np.flatnonzero(~drawn), np.flatnonzero(drawn)
 
 
-def check_fraction(fraction: float | None) -> None:
+def check_fraction(fraction: float | str | None) -> None:
     """Check a validation fraction.
 
     Raises:
@@ -80,7 +80,7 @@ def check_fraction(fraction: float | None) -> None:
     ):
         raise ValueError(
             f"val_fraction={fraction}: expected the part of the images to validate with, between 0 and 1, "
-            "such as 0.1, or null."
+            "such as 0.1, auto or null."
         )
 
 

@@ -10,6 +10,9 @@ from yolact_pl.data.annotations.annotations import Annotations, DataError, read_
 from yolact_pl.data.layout import find_files
 from yolact_pl.data.selection import check_fraction, select_classes, split_images
 
+AUTO = "auto"
+AUTO_FRACTION = 0.1
+
 
 class Sources:
     """The two sets of a data module; each file is read once.
@@ -27,21 +30,22 @@ class Sources:
         val_json: str | Path | None,
         val_images: str | Path | None,
         root: str | Path | None,
-        val_fraction: float | None,
+        val_fraction: float | str | None,
         classes: Sequence[str] | str | None,
         seed: int,
     ) -> None:
-        check_fraction(val_fraction)
+        if val_fraction != AUTO:
+            check_fraction(val_fraction)
         if root is not None and train_json is not None:
             raise ValueError(
                 f"root={root} and train_json={train_json} are both given; set one of them to null."
             )
-        if val_fraction is not None and val_json is not None:
+        if val_fraction not in (None, AUTO) and val_json is not None:
             raise ValueError(
                 f"val_fraction={val_fraction} and val_json={val_json} are both given; set one to null."
             )
         self.root = root
-        self.val_fraction = val_fraction
+        self.wanted_fraction = val_fraction
         self.wanted_classes = [classes] if isinstance(classes, str) else classes
         self.seed = seed
         self._given = {"train": (train_json, train_images), "val": (val_json, val_images)}
@@ -61,10 +65,17 @@ class Sources:
         }
         if self.root is not None:
             found = find_files(self.root)
-            if self.val_fraction is not None:
+            if self.wanted_fraction not in (None, AUTO):
                 found.pop("val", None)
             files = {**found, **files}
         return files
+
+    @property
+    def val_fraction(self) -> float | None:
+        """Of the training images, to validate with; None: their own file lists them, or there are none."""
+        if not isinstance(self.wanted_fraction, str):
+            return self.wanted_fraction
+        return None if "val" in self.files else AUTO_FRACTION
 
     @property
     def has_validation(self) -> bool:

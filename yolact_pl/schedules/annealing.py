@@ -128,6 +128,5 @@ class Annealing(Schedule):
         backbone = "" if factor == 1 else f", backbone x{factor:g}"
         return (
             f"learning rate {self.lr:g} (warm-up {self.warmup_steps:,} steps{backbone}), {self.shape} to "
-            f"{self.lr * self.final_factor:g}, {self.max_steps:,} steps of {self.batch_size} images "
-            f"({self.length_key})"
+            f"{self.lr * self.final_factor:g}, {self.max_steps:,} steps of {self.batch_size} images"
         )

@@ -15,7 +15,7 @@ from yolact_pl.anchor_search.proposal import propose
 from yolact_pl.anchor_search.report import describe_forms, level_table, size_table
 from yolact_pl.anchor_search.setting import AnchorSetting
 from yolact_pl.atomic_file import atomic_file
-from yolact_pl.config.build import build, image_size
+from yolact_pl.config.build import build, image_size, settle_image_size
 from yolact_pl.config.missing_data import check_data
 from yolact_pl.data.augmentation.window import Window
 from yolact_pl.data.datamodule import CocoDataModule
@@ -36,14 +36,15 @@ def run(cfg: DictConfig) -> None:
     generations = cfg.task.generations
     if not isinstance(generations, int) or generations < 0:
         raise ValueError(f"task.generations={generations}: expected 0 or more generations of the search")
-    size = image_size(cfg)
     if "anchors" not in cfg.model.network:
         raise ValueError(
             "task=anchors: this model has anchor points, one per cell, and nothing to choose there"
         )
-    configured = _configured(cfg.model.network.anchors)
     data: CocoDataModule = build(cfg.dataset, batch_size=1)  # nothing here depends on what a training has
     check_data(data, cfg, "fit")
+    settle_image_size(cfg, data)
+    size = image_size(cfg)
+    configured = _configured(cfg.model.network.anchors)
     dataset = data.train_dataloader().dataset
     assert isinstance(dataset, TrainDataset)
     objects = objects_of(dataset)

@@ -3,10 +3,11 @@
 import torch
 from omegaconf import DictConfig
 
+from yolact_pl.config.build import AUTO, settle_image_size
 from yolact_pl.config.missing_data import check_data
 from yolact_pl.training.fine_tune import network_to_train
 from yolact_pl.training.training_data import training_data
-from yolact_pl.training.tuning import AUTO, find_batch_size, find_learning_rate
+from yolact_pl.training.tuning import find_batch_size, find_learning_rate
 
 
 def run(cfg: DictConfig) -> float:
@@ -17,6 +18,7 @@ def run(cfg: DictConfig) -> float:
     """
     data = training_data(cfg)
     check_data(data, cfg, "fit")
+    settle_image_size(cfg, data)
     torch.manual_seed(cfg.seed)
     network = network_to_train(cfg, data.classes)
     if cfg.dataset.batch_size == AUTO:

@@ -18,7 +18,7 @@ from yolact_pl.callbacks.pruning import EndBadTrial
 from yolact_pl.cli.sweep_report import running_trial
 from yolact_pl.cli.typed_command import command_line
 from yolact_pl.cli.typed_overrides import quoted
-from yolact_pl.config.build import build, describe, image_size
+from yolact_pl.config.build import AUTO, build, describe, image_size, settle_image_size
 from yolact_pl.config.class_names import data_with_classes
 from yolact_pl.config.config_difference import log_difference
 from yolact_pl.config.hyper_parameters import hyper_parameters
@@ -27,13 +27,14 @@ from yolact_pl.config.switches import check_compile, check_switches, compile_net
 from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
 from yolact_pl.schedules.schedule import Schedule
+from yolact_pl.schedules.step_decay import StepDecay
 from yolact_pl.training.fine_tune import network_to_train, step_to_start_at
 from yolact_pl.training.resume import run_to_resume
 from yolact_pl.training.shared_folder import share_output_folder
 from yolact_pl.training.spawned import best_score
-from yolact_pl.training.trainer import build_callbacks, build_trainer, num_processes
+from yolact_pl.training.trainer import build_callbacks, build_trainer, num_processes, set_length
 from yolact_pl.training.training_data import training_data
-from yolact_pl.training.tuning import AUTO, tune
+from yolact_pl.training.tuning import tune
 from yolact_pl.training.warn_of_mistakes import warn_of_mistakes
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def run(cfg: DictConfig) -> float | None:
         resumed.keep_found(cfg)
     data = training_data(cfg)
     check_data(data, cfg, "fit")
+    settle_image_size(cfg, data)
     if resumed is not None:
         origin = f"resume={resumed.path}"
         data = data_with_classes(cfg, training_data, data, resumed.class_names, origin)
@@ -85,8 +87,7 @@ def run(cfg: DictConfig) -> float | None:
     trainer = build_trainer(cfg, list(callbacks.values()), max_steps=schedule.max_steps)
     scaled = schedule.scaled(total_batch_size(data, trainer), data.train_size)
     scaled = scaled.starting_at(step_to_start_at(cfg))
-    # Not an argument of the Trainer: only the Trainer knows how many devices there are to scale to.
-    trainer.fit_loop.epoch_loop.max_steps = scaled.run_steps
+    set_length(trainer, scaled.run_steps, cfg)
     freezing = cfg.model.freeze_bn
     if freezing == AUTO and resumed is not None:
         freezing = resumed.froze_batch_norm(network)
@@ -144,16 +145,23 @@ def _announce(
     frozen = "frozen" if module.batch_norm_frozen else "trained"
     _log.info("data       %d training and %d validation images, %d classes, %d x %d pixels",
               data.train_size, data.val_size, data.num_classes, *image_size(cfg))  # fmt: skip
+    if data.has_validation and data.sources.wanted_fraction == AUTO and data.sources.val_fraction:
+        _log.info("validation %d images taken from the training set, as no others are given; "
+                  "dataset.val_fraction=... overrides", data.val_size)  # fmt: skip
     _log.info("network    %.1f million trainable weights, batch norm %s", trainable / 1e6, frozen)
     if scaled.batch_size != stated.batch_size:
         _log.info("schedule   stated for %d images a step, scaled to %d: %s",
                   stated.batch_size, scaled.batch_size, scaled.describe())  # fmt: skip
     else:
         _log.info("schedule   %s", scaled.describe())
-    _log.info("length     %s steps, %.1f epochs", f"{scaled.run_steps:,}", epochs)
+    _log.info("length     %s steps, %.1f epochs; %s=... overrides",
+              f"{scaled.run_steps:,}", epochs, scaled.length_key)  # fmt: skip
     if epochs > MOST_EPOCHS:
-        shorter = stated.of_epochs(USUAL_EPOCHS, data.train_size)
-        _log.warning("that is long for %d images; for %d epochs: %s", data.train_size, USUAL_EPOCHS, shorter)
+        _log.warning(
+            "that is long for %d images; %sfor %d epochs: %s", data.train_size,
+            "experiment=own_data suits the length to the data set; " if isinstance(stated, StepDecay) else "",
+            USUAL_EPOCHS, stated.of_epochs(USUAL_EPOCHS, data.train_size),
+        )  # fmt: skip
     _log.info("output     %s", cfg.output)
     log_difference()
     if resume is not None:

@@ -15,9 +15,10 @@ from yolact_pl.checkpoints.description import (
     network_weights,
     read_checkpoint,
 )
+from yolact_pl.config.build import AUTO
 from yolact_pl.config.find_checkpoint import checkpoint_to_resume
 from yolact_pl.module import YolactModule
-from yolact_pl.training.tuning import AUTO, BATCH_SIZE, LR
+from yolact_pl.training.tuning import BATCH_SIZE, LR
 
 
 class ResumedRun(NamedTuple):
@@ -32,7 +33,7 @@ class ResumedRun(NamedTuple):
 
     def keep_found(self, cfg: DictConfig) -> None:
         """Where `cfg` says `auto`, take the values that the run found at its start."""
-        wanted = [key for key in (BATCH_SIZE, LR) if OmegaConf.select(cfg, key) == AUTO]
+        wanted = [key for key in ("image_size", BATCH_SIZE, LR) if OmegaConf.select(cfg, key) == AUTO]
         stored = OmegaConf.create(self.content[ENTRY]["config"])
         warmup = ["schedule.warmup_lr"] if LR in wanted and "warmup_lr" in cfg.schedule else []
         for key in [*wanted, *warmup]:

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from yolact_pl.callbacks.checkpoint_file import CompleteCheckpoints
 from yolact_pl.callbacks.resumed_schedule import ResumedSchedule
-from yolact_pl.config.build import build, resize_mode
+from yolact_pl.config.build import AUTO, build, resize_mode
 from yolact_pl.images.placement import SHORTEST_EDGE
 from yolact_pl.models.fast.half_precision import SLOW_BFLOAT16, cpu_has_bfloat16
 from yolact_pl.training.accidents import RunTrainer, stay_together
@@ -28,6 +28,8 @@ from yolact_pl.training.sync_batch_norm import SyncTrainedBatchNorm
 
 _log = logging.getLogger(__name__)
 
+VALIDATIONS = 10
+"""Of a run with `val_check_interval: auto`."""
 NEEDLESS_WARNINGS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # its own affair
     r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen batch norm
@@ -138,13 +140,23 @@ def _check_intervals(cfg: DictConfig) -> None:
     batches, interval = cfg.trainer.accumulate_grad_batches, cfg.trainer.val_check_interval
     if not (isinstance(batches, int) and batches >= 1):
         raise ValueError(f"trainer.accumulate_grad_batches={batches}: expected 1 or more")
-    if not (interval is None or (isinstance(interval, int | float) and interval > 0)):
-        raise ValueError(f"trainer.val_check_interval={interval}: expected steps, 1 or more, or null")
+    if not (interval in (None, AUTO) or (isinstance(interval, int | float) and interval > 0)):
+        raise ValueError(f"trainer.val_check_interval={interval}: expected steps, 1 or more, auto or null")
 
 
-def _epochs_between_validations(cfg: DictConfig) -> dict[str, None]:
-    """A number of steps between validations takes the place of a number of epochs."""
-    return {"check_val_every_n_epoch": None} if isinstance(cfg.trainer.val_check_interval, int) else {}
+def _epochs_between_validations(cfg: DictConfig) -> dict[str, Any]:
+    """Batches between validations take the place of epochs; how many `auto` is, `set_length` says."""
+    interval = cfg.trainer.val_check_interval
+    steps = {"val_check_interval": 1} if interval == AUTO else {}
+    return {"check_val_every_n_epoch": None, **steps} if isinstance(interval, int | str) else {}
+
+
+def set_length(trainer: Trainer, steps: int, cfg: DictConfig) -> None:
+    """Let the run have so many optimizer steps, which only the Trainer's devices decide."""
+    trainer.fit_loop.epoch_loop.max_steps = steps
+    if cfg.trainer.val_check_interval == AUTO:
+        batches = steps * trainer.accumulate_grad_batches
+        trainer.val_check_interval = max(1, batches // VALIDATIONS)
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:

@@ -2,9 +2,9 @@
 
 from omegaconf import DictConfig
 
-from yolact_pl.config.build import build
+from yolact_pl.config.build import AUTO, build
 from yolact_pl.data.datamodule import CocoDataModule
-from yolact_pl.training.tuning import AUTO, FIRST_BATCH_SIZE
+from yolact_pl.training.tuning import FIRST_BATCH_SIZE
 
 
 def training_data(cfg: DictConfig) -> CocoDataModule:
@@ -18,6 +18,6 @@ def training_data(cfg: DictConfig) -> CocoDataModule:
     small = {"batch_size": FIRST_BATCH_SIZE} if cfg.dataset.batch_size == AUTO else {}
     data: CocoDataModule = build(cfg.dataset, **small)
     if cfg.get("validate_on_training_images"):
-        data.sources.val_fraction = None
+        data.sources.wanted_fraction = None
         data.sources.files["val"] = data.sources.files["train"]
     return data

@@ -19,7 +19,7 @@ from pytorch_lightning.tuner.tuning import Tuner
 from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.progress import is_terminal
-from yolact_pl.config.build import build, describe
+from yolact_pl.config.build import AUTO, build, describe
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.models.network import YolactNetwork
 from yolact_pl.module import YolactModule
@@ -27,7 +27,6 @@ from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.training.trainer import check_accelerator
 
 _log = logging.getLogger(__name__)
-AUTO = "auto"
 BATCH_SIZE, LR = "dataset.batch_size", "schedule.lr"
 FIRST_BATCH_SIZE = 2
 DOUBLINGS = {"cpu": 4, "other": 9}
