@@ -20,7 +20,7 @@ from yolact_pl.cli.typed_overrides import typed_overrides
 from yolact_pl.config.build import build, build_network
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.losses.yolact_loss import YolactLoss
-from yolact_pl.models.yolact import Yolact
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.postprocess import Postprocess
 from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.training.trainer import build_callbacks
@@ -78,7 +78,7 @@ def test_experiment_builds(experiment: str, in_tmp_path: Path) -> None:
     assert cfg.name == experiment
     with torch.device("meta"):  # shapes without memory: ResNet-101 takes no time
         network = build_network(cfg, num_classes=3)
-    assert isinstance(network, Yolact)
+    assert isinstance(network, YolactNetwork)
     assert network.num_classes == 3
     assert isinstance(build(cfg.model.loss), YolactLoss)
     assert isinstance(build(cfg.model.postprocess), Postprocess)

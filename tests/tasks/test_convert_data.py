@@ -64,9 +64,9 @@ def test_the_command_that_is_told_trains(
     val = json.loads((output / "instances_val.json").read_text())
     assert [image["id"] for image in val["images"]] == [9, 10, 11, 12]
     assert f"{output / 'instances_train.json'}: 8 images, 8 objects, 2 classes" in caplog.text
-    (told,) = [line for line in caplog.text.splitlines() if "run.py dataset=coco_custom" in line]
-    few = ["schedule.max_steps=2", "trainer.val_check_interval=2"]
-    run(tmp_path / "run", *OWN_DATA, *shlex.split(told)[2:], *few)
+    (told,) = [line for line in caplog.text.splitlines() if "run.py experiment=own_data" in line]
+    files = [override for override in shlex.split(told) if override.startswith("dataset.")]
+    run(tmp_path / "run", *OWN_DATA, *files, "schedule.max_steps=2", "trainer.val_check_interval=2")
     assert list((tmp_path / "run" / "checkpoints").glob("*.ckpt"))
 
 
@@ -145,7 +145,7 @@ def test_class_attribute_of_via_and_no_validation_set(
     content = json.loads((tmp_path / "out" / "instances.json").read_text())
     assert content["categories"] == [{"id": 1, "name": "cat"}]
     assert content["annotations"][0]["bbox"] == [1, 2, 3, 4]
-    (told,) = [line for line in caplog.text.splitlines() if "run.py dataset=coco_custom" in line]
+    (told,) = [line for line in caplog.text.splitlines() if "run.py experiment=own_data" in line]
     dataset = compose_config(shlex.split(told)[2:], tmp_path).dataset
-    assert (dataset.val_json, dataset.val_fraction) == (None, 0.1)
+    assert (dataset.val_json, dataset.val_fraction) == (None, "auto")
     assert (dataset.train_json, dataset.train_images) == (f"{tmp_path}/out/instances.json", str(tmp_path))

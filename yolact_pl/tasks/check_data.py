@@ -113,7 +113,7 @@ def _tell_changes(changes: Sequence[Change], left: Examination, output: Path) ->
         noun = "change" if count == 1 else "changes"
         _log.info("\n%s has %d %s\n  %s%s", path, count, noun, "\n  ".join(shown), more)
     _log.info("\nevery change in %s; what is left:\n%s", output / "changes.csv", finding_table(left))
-    overrides: dict[str, str | Path | float] = {"dataset": "coco_custom"}
+    overrides: dict[str, str | Path | float] = {"experiment": "own_data"}
     for coco_set in (part.coco_set for part in left.sets):
         overrides[f"dataset.{coco_set.split}_json"] = coco_set.path
         if coco_set.folder is not None:

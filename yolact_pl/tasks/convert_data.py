@@ -109,14 +109,12 @@ def _report(labeled: LabeledSet, conversion: Conversion, files: dict[str, Path])
         _log.info("%s: %d images, %d objects, %d classes", path, len(content["images"]),
                   len(content["annotations"]), len(content["categories"]))  # fmt: skip
     train = next((name for name in ("train", "") if name in files), next(iter(files)))
-    overrides: dict[str, str | Path | float] = {"dataset": "coco_custom"} | _paths(
+    overrides: dict[str, str | Path | float] = {"experiment": "own_data"} | _paths(
         "train", files[train], folders[train]
     )
     val = next((name for name in ("val", "valid") if name in files), None)
     if val is not None:
         overrides |= _paths("val", files[val], folders[val])
-    else:
-        overrides["dataset.val_fraction"] = 0.1
     _log.info("train on it with\n\n    %s\n", typed_command(overrides))
 
 

@@ -145,8 +145,8 @@ def _announce(
     frozen = "frozen" if module.batch_norm_frozen else "trained"
     _log.info("data       %d training and %d validation images, %d classes, %d x %d pixels",
               data.train_size, data.val_size, data.num_classes, *image_size(cfg))  # fmt: skip
-    if data.has_validation and data.sources.wanted_fraction == AUTO and data.sources.val_fraction:
-        _log.info("validation %d images taken from the training set, as no others are given; "
+    if data.sources.wanted_fraction == AUTO and data.sources.val_fraction is not None:
+        _log.info("validation with %d of the training images, as no validation set is given; "
                   "dataset.val_fraction=... overrides", data.val_size)  # fmt: skip
     _log.info("network    %.1f million trainable weights, batch norm %s", trainable / 1e6, frozen)
     if scaled.batch_size != stated.batch_size:
