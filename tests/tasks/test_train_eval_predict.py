@@ -33,7 +33,7 @@ def first_run(trained: Path, run_task: Run) -> Path:
 
 def test_training_leaves_checkpoints_metrics_and_pictures(first_run: Path) -> None:
     names = {path.name for path in (first_run / "checkpoints").iterdir()}
-    assert names == {"quickstart_0_4.ckpt", "last.ckpt"}
+    assert names == {"shapes_published_0_4.ckpt", "last.ckpt"}
     assert (first_run / "validation.jpg").stat().st_size > 1000
     metrics = json.loads((first_run / "metrics.json").read_text())
     assert metrics["images"] == 5
@@ -148,7 +148,7 @@ def test_resumed_run_has_the_losses_of_the_uninterrupted_one(run_task: Run, tmp_
     run_task(whole, *options)
     expected = logged(whole)
     assert len(expected) == 9
-    for name in ("quickstart_0_3_periodic", "quickstart_0_5", "quickstart_1_7_periodic"):
+    for name in ("shapes_published_0_3_periodic", "shapes_published_0_5", "shapes_published_1_7_periodic"):
         resumed = tmp_path / name
         run_task(resumed, *options, f"resume={whole / 'checkpoints' / name}.ckpt")
         after = logged(resumed)

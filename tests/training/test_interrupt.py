@@ -76,8 +76,8 @@ def test_stopped_in_a_step_or_at_the_end_of_an_epoch(
         run_task(tmp_path / "stopped", *EIGHT)
     assert stop.value.code == 143
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
-    assert interrupted(tmp_path / "stopped") == [f"quickstart_0_{step}_interrupt.ckpt"]
-    go_on(run_task, tmp_path / "on", f"quickstart_0_{step}_interrupt.ckpt", *EIGHT)
+    assert interrupted(tmp_path / "stopped") == [f"shapes_published_0_{step}_interrupt.ckpt"]
+    go_on(run_task, tmp_path / "on", f"shapes_published_0_{step}_interrupt.ckpt", *EIGHT)
     after = logged(tmp_path / "on")
     assert after == pytest.approx({k: v for k, v in logged(expected).items() if k >= step}, rel=1e-6)
 
@@ -90,8 +90,8 @@ def test_validation_is_finished_before_the_run_stops(
     with pytest.raises(SystemExit):
         run_task(tmp_path / "stopped", *EIGHT)
     assert (tmp_path / "stopped" / "metrics.json").exists()
-    assert interrupted(tmp_path / "stopped") == ["quickstart_0_4_interrupt.ckpt"]
-    go_on(run_task, tmp_path / "on", "quickstart_0_4_interrupt.ckpt", *EIGHT)
+    assert interrupted(tmp_path / "stopped") == ["shapes_published_0_4_interrupt.ckpt"]
+    go_on(run_task, tmp_path / "on", "shapes_published_0_4_interrupt.ckpt", *EIGHT)
     after = logged(tmp_path / "on")
     assert after == pytest.approx({k: v for k, v in logged(expected).items() if k >= 4}, rel=1e-6)
     assert validated(tmp_path / "on") == [7]
@@ -106,9 +106,9 @@ def test_validation_that_is_due_is_made_before_the_run_stops(
     signal_at("training_step", step)
     with pytest.raises(SystemExit):
         run_task(tmp_path / "stopped", *EIGHT, *options)
-    assert interrupted(tmp_path / "stopped") == [f"quickstart_{epoch}_{step}_interrupt.ckpt"]
+    assert interrupted(tmp_path / "stopped") == [f"shapes_published_{epoch}_{step}_interrupt.ckpt"]
     assert validated(tmp_path / "stopped") == [step - 1]
-    checkpoint = tmp_path / "stopped" / "checkpoints" / f"quickstart_{epoch}_{step}_interrupt.ckpt"
+    checkpoint = tmp_path / "stopped" / "checkpoints" / f"shapes_published_{epoch}_{step}_interrupt.ckpt"
     run_task(tmp_path / "stopped", *EIGHT, *options, f"resume={checkpoint}")
     wanted = logged(tmp_path / "expected")
     assert logged(tmp_path / "stopped") == pytest.approx(wanted, rel=1e-6)
@@ -135,7 +135,7 @@ def test_stopped_while_the_due_validation_runs_the_state_is_there(
     monkeypatch.setattr(YolactModule, "validation_step", look)
     with pytest.raises(SystemExit):
         run_task(tmp_path, *EIGHT)
-    assert found[0] == ["quickstart_0_4_interrupt.ckpt"]
+    assert found[0] == ["shapes_published_0_4_interrupt.ckpt"]
 
 
 def test_log_has_each_step_once(
@@ -168,7 +168,7 @@ def test_accumulated_gradients_are_not_lost(
     signal_at("training_step", 3)
     with pytest.raises(SystemExit):
         run_task(tmp_path, *EIGHT, "trainer.accumulate_grad_batches=2")
-    assert interrupted(tmp_path) == ["quickstart_0_2_interrupt.ckpt"]
+    assert interrupted(tmp_path) == ["shapes_published_0_2_interrupt.ckpt"]
 
 
 CTRL_C = """
@@ -190,7 +190,7 @@ def test_ctrl_c_and_the_printed_command(data_dir: Path, expected: Path, tmp_path
     end = run_py(tmp_path, *options, plan=plan)
     assert end.code == 130, end.output
     assert "Traceback" not in end.output
-    assert interrupted(tmp_path) == ["quickstart_0_3_interrupt.ckpt"]
+    assert interrupted(tmp_path) == ["shapes_published_0_3_interrupt.ckpt"]
     again = run_command(end.resume_command)
     assert again.code == 0, again.output
     wanted = {step: loss for step, loss in logged(expected).items() if step >= 3}
@@ -205,7 +205,7 @@ def test_sigterm_to_one_of_two_processes_stops_both(data_dir: Path, tmp_path: Pa
     plan = CTRL_C.format(count=3, step="training_step", kill="os.kill(os.getpid(), signal.SIGTERM)")
     end = run_py(tmp_path, *EIGHT, *TWO, f"data_dir={data_dir}", plan=plan)
     assert end.code == 143, end.output
-    assert interrupted(tmp_path) == ["quickstart_0_3_interrupt.ckpt"]
+    assert interrupted(tmp_path) == ["shapes_published_0_3_interrupt.ckpt"]
     assert end.output.count("state saved in") == 1
 
 
@@ -217,9 +217,9 @@ def test_ctrl_c_to_two_processes_in_a_validation(
     plan = CTRL_C.format(count=2, step="validation_step", kill="os.killpg(0, signal.SIGINT)")
     end = run_py(tmp_path, *EIGHT, *TWO, f"data_dir={data_dir}", plan=plan)
     assert end.code == 130, end.output
-    assert interrupted(tmp_path) == ["quickstart_0_4_interrupt.ckpt"]
+    assert interrupted(tmp_path) == ["shapes_published_0_4_interrupt.ckpt"]
     assert json.loads((tmp_path / "metrics.json").read_text())["images"] == 5
-    run_task(tmp_path, *EIGHT, f"resume={tmp_path / 'checkpoints' / 'quickstart_0_4_interrupt.ckpt'}")
+    run_task(tmp_path, *EIGHT, f"resume={tmp_path / 'checkpoints' / 'shapes_published_0_4_interrupt.ckpt'}")
     wanted = {step: loss for step, loss in logged(expected).items() if step >= 4}
     assert {k: v for k, v in logged(tmp_path).items() if k >= 4} == pytest.approx(wanted, rel=1e-3)
 

@@ -42,7 +42,7 @@ def test_hparams_tab_compares_runs_by_their_final_metrics(run_task: Run, tmp_pat
         assert values["schedule.lr"] == rate
         assert values["model.network.num_prototypes"] == 8  # only because the command line names it
         assert values["backbone"] == "r10"
-        assert values["experiment"] == "quickstart"
+        assert values["experiment"] == "shapes_published"
         assert values["total_batch"] == 2
         assert (values["callbacks"], values["callbacks.ema.decay"]) == ("ema", 0.5)
         assert not [name for name in values if name.startswith(("callbacks.eval", "logger", "output"))]
@@ -106,7 +106,7 @@ def test_wandb_is_told_config_and_metrics(
     monkeypatch.setattr("pytorch_lightning.loggers.wandb._WANDB_AVAILABLE", True)
     run_task(tmp_path, *TWO_STEPS, "logger=wandb", "schedule.lr=7e-4")
     (run,) = runs
-    assert (run.options["project"], run.options["name"]) == ("yolact", "quickstart")
+    assert (run.options["project"], run.options["name"]) == ("yolact", "shapes_published")
     assert run.options["dir"] == str(tmp_path)
     assert run.said["schedule.lr"] == 7e-4
     named = set().union(*run.rows)
@@ -139,7 +139,7 @@ def test_mlflow_keeps_parameters_and_metrics(run_task: Run, tmp_path: Path) -> N
     )
     client = mlflow.MlflowClient(uri)
     (run,) = client.search_runs([client.get_experiment_by_name("yolact").experiment_id])
-    assert run.info.run_name == "quickstart"
+    assert run.info.run_name == "shapes_published"
     assert run.info.status == "FINISHED"
     assert float(run.data.params["schedule.lr"]) == 7e-4
     assert run.data.metrics["val/mask_AP"] == pytest.approx(best)

@@ -92,7 +92,7 @@ write, files = checkpoint_file._write, []
 
 def half(path, content):
     files.append(path.name)
-    if files.count("quickstart_1_6_periodic.ckpt.partial"):
+    if files.count("shapes_published_1_6_periodic.ckpt.partial"):
         path.write_bytes(content[: len(content) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
     write(path, content)
@@ -111,14 +111,14 @@ def test_killed_while_a_checkpoint_is_written(
 ) -> None:
     end = run_py(tmp_path, *EIGHT, f"data_dir={data_dir}", plan=KILL_IN_WRITE)
     assert end.code == -signal.SIGKILL, end.output
-    left = ["last.ckpt", "quickstart_0_3_periodic.ckpt", "quickstart_0_4.ckpt"]
-    assert checkpoints(tmp_path) == [*left, "quickstart_1_6_periodic.ckpt.partial"]
+    left = ["last.ckpt", "shapes_published_0_3_periodic.ckpt", "shapes_published_0_4.ckpt"]
+    assert checkpoints(tmp_path) == [*left, "shapes_published_1_6_periodic.ckpt.partial"]
     for name in left:
         torch.load(tmp_path / "checkpoints" / name, weights_only=True)
     run_task(tmp_path, *EIGHT, "resume=auto")
     warnings = [record.message for record in caplog.records if "resume=auto skips" in record.message]
     assert len(warnings) == 1
-    assert "quickstart_1_6_periodic.ckpt.partial was not written to its end" in warnings[0]
+    assert "shapes_published_1_6_periodic.ckpt.partial was not written to its end" in warnings[0]
     assert logged(tmp_path) == pytest.approx(expected, rel=1e-5)
     assert not [name for name in checkpoints(tmp_path) if name.endswith(".partial")]
 
@@ -138,8 +138,9 @@ before(YolactModule, "training_step", fill)
 @pytest.mark.slow
 def test_checkpoint_larger_than_there_is_room_for(data_dir: Path, tmp_path: Path) -> None:
     end = run_py(tmp_path, *EIGHT, f"data_dir={data_dir}", plan=DISK_FULL)
-    is_sentence(end, "quickstart_1_6_periodic.ckpt cannot be written (File too large", "resume=auto")
-    assert checkpoints(tmp_path) == ["last.ckpt", "quickstart_0_3_periodic.ckpt", "quickstart_0_4.ckpt"]
+    is_sentence(end, "shapes_published_1_6_periodic.ckpt cannot be written (File too large", "resume=auto")
+    left = ["last.ckpt", "shapes_published_0_3_periodic.ckpt", "shapes_published_0_4.ckpt"]
+    assert checkpoints(tmp_path) == left
 
 
 @pytest.mark.parametrize("count", [2, 3, 4], ids=["best", "last", "second periodic"])
@@ -174,7 +175,7 @@ def test_unreadable_checkpoints_are_passed_over(
     """From the newest: garbage, one that is cut short, weights alone, then the state after step 6."""
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    good = (uninterrupted / "checkpoints" / "quickstart_1_6_periodic.ckpt").read_bytes()
+    good = (uninterrupted / "checkpoints" / "shapes_published_1_6_periodic.ckpt").read_bytes()
     content = torch.load(uninterrupted / "checkpoints" / "last.ckpt", weights_only=True)
     (folder / "state.ckpt").write_bytes(good)
     torch.save({key: content[key] for key in ("state_dict", "yolact_pl")}, folder / "weights.ckpt")
@@ -213,7 +214,7 @@ def test_sigterm_to_all_processes(
     workers = ["dataset.num_workers=2", f"data_dir={data_dir}"]
     end = run_py(tmp_path, *EIGHT, *workers, plan=plan)
     assert end.code == 143, end.output
-    assert "quickstart_0_3_interrupt.ckpt" in checkpoints(tmp_path)
+    assert "shapes_published_0_3_interrupt.ckpt" in checkpoints(tmp_path)
     assert outlived_by_a_minute_at_most(end, tmp_path)
     run_task(tmp_path, *EIGHT, "resume=auto")
     assert logged(tmp_path) == pytest.approx(expected, rel=1e-5)

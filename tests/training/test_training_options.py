@@ -258,7 +258,7 @@ def test_early_stopping(run_task: Run, tmp_path: Path, caplog: pytest.LogCapture
     still = [*PLAIN_SGD, "schedule.lr=1e-30", "model.freeze_bn=true", "trainer.val_check_interval=1"]
     with caplog.at_level(logging.INFO):
         run_task(tmp_path, *options, *still)
-    assert checkpoint(tmp_path, "quickstart_0_1.ckpt")["global_step"] == 1  # the best one
+    assert checkpoint(tmp_path, "shapes_published_0_1.ckpt")["global_step"] == 1  # the best one
     assert checkpoint(tmp_path)["global_step"] == 3
     assert sorted(logged(tmp_path)) == [0, 1, 2]
     assert "stopped early after step 3: val/mask_AP has not been better than" in caplog.text

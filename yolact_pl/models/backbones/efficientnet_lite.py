@@ -135,7 +135,7 @@ class EfficientNetLite0(Backbone):
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)  # of the published training
+    return nn.BatchNorm2d(channels, eps=1e-3)
 
 
 def _depthwise(channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
