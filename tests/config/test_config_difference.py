@@ -25,7 +25,7 @@ def test_nothing_differs() -> None:
 def test_values_that_differ_from_the_experiment() -> None:
     assert lines("experiment=quickstart", "schedule.lr=1", "schedule.lr=5e-4", "image_size=96") == [
         "schedule.lr: 0.002 -> 0.0005",
-        "image_size: 160 -> 96",  # and not the four places that follow it
+        "image_size: 128 -> 96",  # and not the four places that follow it
     ]
 
 
@@ -62,6 +62,6 @@ def test_run_begins_with_it(
     with caplog.at_level(logging.INFO):
         run_task(tmp_path, "schedule.max_steps=1", "trainer.limit_val_batches=0", "seed=7")
     said = [record.getMessage() for record in caplog.records]
-    first = said.index("differs from experiment=quickstart in")
+    first = said.index("differs from experiment=shapes_published in")
     assert "    schedule.max_steps: 1200 -> 1" in said[first:]
     assert "    seed: 0 -> 7" in said[first:]
