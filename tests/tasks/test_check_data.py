@@ -101,8 +101,9 @@ def test_corrected_copy_trains(data: DataSet, tmp_path: Path, caplog: pytest.Log
     assert "annotation 31: iscrowd 'no' -> 0" in caplog.text
     assert "annotation 31" in (output / "check_data.html").read_text()
     (command,) = commands(caplog.text)
-    few = ["schedule.max_steps=2", "trainer.val_check_interval=2"]
-    run(tmp_path / "run", *OWN_DATA, *command, *few)
+    experiment, *files = command
+    assert experiment == "experiment=own_data"
+    run(tmp_path / "run", *OWN_DATA, *files, "schedule.max_steps=2", "trainer.val_check_interval=2")
     assert list((tmp_path / "run" / "checkpoints").glob("*.ckpt"))
 
 
