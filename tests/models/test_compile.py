@@ -12,7 +12,8 @@ from yolact_pl.models.anchors import Anchors
 from yolact_pl.models.backbones.resnet import ResNet
 from yolact_pl.models.batch_norm import freeze_batch_norm
 from yolact_pl.models.fast.inference_copy import inference_copy
-from yolact_pl.models.yolact import Maps, Yolact
+from yolact_pl.models.network import Maps
+from yolact_pl.models.yolact import Yolact
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++ on a CPU")
 

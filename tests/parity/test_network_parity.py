@@ -56,8 +56,7 @@ def outputs(network: Yolact, recorded: dict[str, Any]) -> tuple[Predictions, dic
         return hook
 
     hooks = [
-        network.backbone.layer1.register_forward_hook(remember("C0")),
-        network.backbone.register_forward_hook(remember("C1", "C2", "C3")),
+        network.backbone.register_forward_hook(remember("C0", "C1", "C2", "C3")),
         network.fpn.register_forward_hook(remember(*PYRAMID)),
     ]
     with torch.inference_mode():

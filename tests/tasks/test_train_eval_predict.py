@@ -152,7 +152,7 @@ def test_resumed_run_has_the_losses_of_the_uninterrupted_one(run_task: Run, tmp_
         resumed = tmp_path / name
         run_task(resumed, *options, f"resume={whole / 'checkpoints' / name}.ckpt")
         after = logged(resumed)
-        assert sorted(after) == list(range(int(name.split("_")[2]), 9))
+        assert sorted(after) == list(range(int(name.split("_")[3]), 9))
         for step, value in after.items():
             assert value == pytest.approx(expected[step], rel=1e-6), (name, step)
 

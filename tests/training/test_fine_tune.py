@@ -129,7 +129,7 @@ def test_released_file_of_an_interrupted_training(tmp_path: Path) -> None:
     cfg = config(f"init={path}", "start_step=auto")
     network = network_to_train(cfg, ["a", "b"])
     torch.testing.assert_close(dict(network.state_dict()), dict(old.state_dict()))
-    schedule = build(cfg.schedule).scaled(16).starting_at(step_to_start_at(cfg))
+    schedule = build(cfg.schedule).scaled(16, num_images=100).starting_at(step_to_start_at(cfg))
     # 800,000 steps of 8 images are 400,000 of 16, of which 32,100 are done; the rate is doubled
     assert schedule.run_steps == 367_900
     assert schedule.lr_at(0) == pytest.approx(2e-3)

@@ -219,7 +219,7 @@ def test_accumulated_batches_count_into_the_total_batch(
     [
         ("trainer.accumulate_grad_batches=0", "1 or more"),
         ("trainer.accumulate_grad_batches=many", "1 or more"),
-        ("trainer.val_check_interval=0", "steps, 1 or more, or null"),
+        ("trainer.val_check_interval=0", "steps, 1 or more, auto or null"),
         ("compile=maybe", "true, false or reduce-overhead"),
         ("channels_last=1", "true or false"),
     ],

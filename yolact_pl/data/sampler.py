@@ -100,7 +100,7 @@ class TrainSampler(Sampler[SampleKey]):
         self.samples_done += self.total_batch
 
     def _progress(self, epoch: int, samples_done: int) -> float:
-        if self._run_samples is None:
+        if not self._run_samples:  # unknown, or a trial of no more than a few steps
             return 0.0
         return min(self._samples_before(epoch, samples_done) / self._run_samples, 1.0)
 
