@@ -49,7 +49,7 @@ def on_gpu(module: YolactModule) -> torch.device:
     device = next(network.parameters()).device
     anchors = known.to("cuda", non_blocking=True)
     network.anchors._cache[(tuple(sizes), (64, 96), device)] = anchors
-    module.loss.assigner._known.append((anchors, group_anchors(known)))  # pyright: ignore
+    module.loss.assigner.groups.remember(anchors, group_anchors(known))  # pyright: ignore
     return device
 
 

@@ -99,13 +99,13 @@ class Predictions(NamedTuple):
     """What the network says of a batch, before any choice is made."""
 
     class_logits: Tensor
-    """[B, A, 1 + C] for the published decoder, column 0 being background."""
+    """[B, A, 1 + C] for the published decoder, column 0 being background; [B, A, C] for the modern one."""
     box_deltas: Tensor
     """[B, A, 4]: boxes relative to the anchors, as the decoder codes them."""
     coefficients: Tensor
-    """[B, A, K] in -1..1."""
+    """[B, A, K], in -1..1 as published."""
     prototypes: Tensor
-    """[B, K, h, w], not negative."""
+    """[B, K, h, w], not negative as published."""
     anchors: Tensor
     """[A, 4] xyxy in pixels of the network's input; may reach outside of it."""
     semantic_logits: Tensor | None

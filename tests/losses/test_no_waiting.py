@@ -72,7 +72,7 @@ def on_gpu(predictions: Predictions, loss: YolactLoss) -> Predictions:
         *(x.detach().to("cuda", non_blocking=True) if isinstance(x, Tensor) else x for x in predictions)
     )
     assert isinstance(loss.assigner, IouAssigner)
-    loss.assigner._known.append((moved.anchors, group_anchors(predictions.anchors)))
+    loss.assigner.groups.remember(moved.anchors, group_anchors(predictions.anchors))
     return moved
 
 
@@ -112,7 +112,7 @@ def test_the_modern_loss_never_waits(batch, assigner, gpu):
         *(x.detach().to("cuda", non_blocking=True) if isinstance(x, Tensor) else x for x in given)
     )
     if isinstance(loss.assigner, AtssAssigner):  # which knows the anchors from an earlier step
-        loss.assigner._known = predictions.anchors, given.anchors
+        loss.assigner.on_cpu.remember(predictions.anchors, given.anchors)
     terms = loss(predictions, targets)
     assert {term.device.type for term in terms.values()} == {"cuda"}
 

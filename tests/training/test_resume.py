@@ -48,6 +48,24 @@ def test_state_that_belongs_to_the_checkpoint(
             run_task(tmp_path / "refused", *FOUR_STEPS, resume, override)
 
 
+@pytest.mark.parametrize("setting", ["auto", "pretrained"])
+def test_a_frozen_backbone_of_the_modern_model_stays_frozen(
+    setting: str, run_task: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The norms of its pyramid and head are trained, before and after."""
+    modern = ["model=yolact_modern", "~model.network.anchors", f"model.freeze_bn={setting}"]
+    run_task(tmp_path / "first", *TWO_STEPS, *modern)
+    run_task(tmp_path / "tuned", *TWO_STEPS, *modern, f"init={last(tmp_path / 'first')}")
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        run_task(tmp_path / "more", *FOUR_STEPS, *modern, f"resume={last(tmp_path / 'tuned')}")
+    assert "batch norm frozen" in caplog.text
+    states = [torch.load(last(tmp_path / run), weights_only=True)["state_dict"] for run in ("tuned", "more")]
+    moved = {name for name, value in states[0].items() if not torch.equal(value, states[1][name])}
+    assert not any(name.startswith("network.backbone.bn") for name in moved)
+    assert any(name.startswith("network.head.") and name.endswith("running_mean") for name in moved)
+
+
 def test_parameter_groups_keep_their_ratio(run_task: Run, tmp_path: Path) -> None:
     """The offsets of YOLACT++ learn at a tenth of the rate, also with another total batch after a resume."""
     plus = ["model=yolact_plus", "schedule.offset_lr_factor=0.1", "schedule.max_steps=3"]

@@ -1,5 +1,6 @@
 """The network of the YOLACT family, whatever its parts."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ class Maps(NamedTuple):
         return self._replace(**tensors)
 
 
-class YolactNetwork(nn.Module):
+class YolactNetwork(nn.Module, ABC):
     """Backbone, pyramid, prototypes and prediction head (YOLACT, figure 2): images to `Predictions`."""
 
     mean: Tensor
@@ -97,9 +98,9 @@ class YolactNetwork(nn.Module):
             image_size=image_size,
         )
 
+    @abstractmethod
     def prototypes(self, c2: Tensor, p3: Tensor) -> Tensor:
         """[B, K, h, w] of C2 and P3."""
-        raise NotImplementedError
 
     def compile(self, *args: Any, **options: Any) -> None:
         """Compute through `torch.compile` from now on; copies of the network don't.

@@ -39,6 +39,7 @@ from yolact_pl.training.warn_of_mistakes import warn_of_mistakes
 
 _log = logging.getLogger(__name__)
 MIN_IMAGES_FOR_BATCH_NORM = 6
+PRETRAINED = "pretrained"
 MOST_EPOCHS = 1000
 """Longer schedules are warned of."""
 USUAL_EPOCHS = 500
@@ -89,7 +90,7 @@ def run(cfg: DictConfig) -> float | None:
     scaled = scaled.starting_at(step_to_start_at(cfg))
     set_length(trainer, scaled.run_steps, cfg)
     freezing = cfg.model.freeze_bn
-    if freezing == AUTO and resumed is not None:
+    if isinstance(freezing, str) and resumed is not None:
         freezing = resumed.froze_batch_norm(network)
     module = YolactModule(
         network,
@@ -123,14 +124,15 @@ def freeze_bn(setting: str | bool, *, batch_size: int, pretrained: bool) -> bool
     """Whether batch norm keeps its statistics: statistics of few images are worse than good old ones.
 
     Args:
-        setting: `auto`, or what to do.
+        setting: `auto`: where there are good statistics and few images; `pretrained`: where there are good
+            statistics; or what to do.
         batch_size: images on one device, where unequal on that with the fewest.
         pretrained: there are statistics worth keeping.
     """
-    if setting == AUTO:
-        return pretrained and batch_size < MIN_IMAGES_FOR_BATCH_NORM
+    if setting in (AUTO, PRETRAINED):
+        return pretrained and (setting == PRETRAINED or batch_size < MIN_IMAGES_FOR_BATCH_NORM)
     if not isinstance(setting, bool):
-        raise ValueError(f"model.freeze_bn={setting}: expected auto, true or false")
+        raise ValueError(f"model.freeze_bn={setting}: expected auto, pretrained, true or false")
     return setting
 
 

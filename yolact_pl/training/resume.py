@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from yolact_pl.checkpoints.description import (
@@ -17,6 +16,7 @@ from yolact_pl.checkpoints.description import (
 )
 from yolact_pl.config.build import AUTO
 from yolact_pl.config.find_checkpoint import checkpoint_to_resume
+from yolact_pl.models.network import YolactNetwork
 from yolact_pl.module import YolactModule
 from yolact_pl.training.tuning import BATCH_SIZE, LR
 
@@ -39,13 +39,13 @@ class ResumedRun(NamedTuple):
         for key in [*wanted, *warmup]:
             OmegaConf.update(cfg, key, OmegaConf.select(stored, key))
 
-    def froze_batch_norm(self, network: nn.Module) -> bool:
-        """Whether the optimizer left out the weights of batch norm.
+    def froze_batch_norm(self, network: YolactNetwork) -> bool:
+        """Whether the optimizer left out the weights of the backbone's batch norm.
 
         Args:
             network: of this run, before its batch norm is frozen.
         """
-        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        norms = [m for m in network.backbone.modules() if isinstance(m, _BatchNorm)]
         of_norms = sum(p.requires_grad for norm in norms for p in norm.parameters())
         trained = sum(p.requires_grad for p in network.parameters())
         return self._num_trained() == trained - of_norms

@@ -1,7 +1,9 @@
 """Adaptive training sample selection, against loops over objects and anchors."""
 
+import pickle
 import statistics
 
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +67,15 @@ def test_crowds_are_neutral_and_take_no_anchor() -> None:
     assignment = AtssAssigner()(predict(1), Targets.join([one]))
     assert {row for row, _ in found(assignment).values()} == {1}
     assert set(assignment.labels.unique().tolist()) == {-1, 2}
+
+
+def test_can_be_pickled() -> None:
+    """Processes that are spawned get the loss so."""
+    assigner = AtssAssigner()
+    targets = Targets.join([target([[4.0, 4, 28, 28]])])
+    expected = assigner(predict(1), targets)
+    again = pickle.loads(pickle.dumps(assigner))(predict(1), targets)
+    assert torch.equal(again.labels, expected.labels)
 
 
 def test_images_without_objects_are_background() -> None:

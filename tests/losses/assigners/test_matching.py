@@ -9,7 +9,8 @@ from yolact_pl.losses.assigners import anchor_groups, iou_assigner
 from yolact_pl.losses.assigners import iou_matching as matching
 from yolact_pl.losses.assigners.anchor_groups import group_anchors
 from yolact_pl.losses.assigners.assigner import Assignment
-from yolact_pl.losses.assigners.iou_assigner import MAX_KNOWN, IouAssigner
+from yolact_pl.losses.assigners.iou_assigner import IouAssigner
+from yolact_pl.losses.assigners.known_anchors import MAX_KNOWN
 from yolact_pl.structures import Predictions, Target, Targets
 
 

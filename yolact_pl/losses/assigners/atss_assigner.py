@@ -5,6 +5,7 @@ from torch import Tensor
 
 from yolact_pl.geometry.boxes import box_iou
 from yolact_pl.losses.assigners.assigner import BACKGROUND, NEUTRAL, Assignment
+from yolact_pl.losses.assigners.known_anchors import KnownAnchors
 from yolact_pl.losses.assigners.points import centres, contains
 from yolact_pl.structures import Predictions, Targets
 
@@ -30,12 +31,12 @@ class AtssAssigner:
             raise ValueError(f"assigner.topk={topk}: expected at least 1 candidate")
         self.topk = topk
         self.anchor_scale = anchor_scale
-        self._known: tuple[Tensor, Tensor] | None = None
+        self.on_cpu = KnownAnchors(_on_cpu)
 
     @torch.no_grad()
     def __call__(self, predictions: Predictions, targets: Targets) -> Assignment:
-        """See `Assigner`. A GPU is waited for only with anchors that were not seen in the step before."""
-        anchors = self._on_cpu(predictions.anchors)
+        """See `Assigner`. A GPU is waited for only with anchors that were not seen before."""
+        anchors = self.on_cpu(predictions.anchors)
         labels = torch.full((len(targets), len(anchors)), BACKGROUND)
         image, anchor, objects = [], [], []
         for index in range(len(targets)):
@@ -55,11 +56,6 @@ class AtssAssigner:
             labels, torch.cat(image), torch.cat(anchor), torch.cat(objects), weights, counts
         )
         return assignment.to(predictions.class_logits.device)
-
-    def _on_cpu(self, anchors: Tensor) -> Tensor:
-        if self._known is None or self._known[0] is not anchors:
-            self._known = anchors, anchors.detach().float().cpu()
-        return self._known[1]
 
     def _assign(self, boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
         """The positive anchors of an image, ascending, and for each the number of its object."""
@@ -86,3 +82,7 @@ class AtssAssigner:
         highest, holder = torch.where(positive, iou, -1.0).max(0)
         found = (highest >= 0).nonzero()[:, 0]
         return found, holder[found]
+
+
+def _on_cpu(anchors: Tensor) -> Tensor:
+    return anchors.float().cpu()

@@ -1,17 +1,10 @@
 """The published assignment: anchors by IoU."""
 
-from collections import deque
-
-import torch
-from torch import Tensor
-
-from yolact_pl.losses.assigners.anchor_groups import AnchorGroups, group_anchors
+from yolact_pl.losses.assigners.anchor_groups import group_anchors
 from yolact_pl.losses.assigners.assigner import Assignment
 from yolact_pl.losses.assigners.iou_matching import match_anchors
+from yolact_pl.losses.assigners.known_anchors import KnownAnchors
 from yolact_pl.structures import Predictions, Targets
-
-MAX_KNOWN = 16
-"""Anchors whose groups are kept: those of so many image sizes."""
 
 
 class IouAssigner:
@@ -36,25 +29,15 @@ class IouAssigner:
         self.positive_iou = positive_iou
         self.negative_iou = negative_iou
         self.crowd_iou = crowd_iou
-        self._known: deque[tuple[Tensor, AnchorGroups]] = deque(maxlen=MAX_KNOWN)
+        self.groups = KnownAnchors(group_anchors)
 
     def __call__(self, predictions: Predictions, targets: Targets) -> Assignment:
         """See `Assigner`. A GPU is waited for only with anchors that were not seen before."""
         assignment = match_anchors(
-            self._groups(predictions.anchors),
+            self.groups(predictions.anchors),
             targets,
             positive_iou=self.positive_iou,
             negative_iou=self.negative_iou,
             crowd_iou=self.crowd_iou,
         )
         return assignment.to(predictions.class_logits.device)
-
-    @torch.no_grad()
-    def _groups(self, anchors: Tensor) -> AnchorGroups:
-        """Of a tensor that the network gives again and again for the same image size."""
-        for known, groups in self._known:
-            if known is anchors:
-                return groups
-        groups = group_anchors(anchors)
-        self._known.append((anchors, groups))
-        return groups

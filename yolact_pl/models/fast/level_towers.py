@@ -4,7 +4,7 @@ import copy
 
 from torch import Tensor, nn
 
-from yolact_pl.models.modern.blocks import Tower
+from yolact_pl.models.modern.blocks import LevelNorms, Tower
 
 
 class LevelTowers(nn.Module):
@@ -12,16 +12,7 @@ class LevelTowers(nn.Module):
 
     def __init__(self, tower: Tower) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(
-            nn.Sequential(
-                *(
-                    copy.deepcopy(part)
-                    for conv, norms in zip(tower.convs, tower.norms, strict=True)
-                    for part in (conv, norms[level], tower.activation)  # type: ignore[index]
-                )
-            )
-            for level in range(tower.num_levels)
-        )
+        self.levels = nn.ModuleList(_of_level(tower, level) for level in range(tower.num_levels))
 
     def forward(self, x: Tensor, level: int) -> Tensor:
         """As of the tower."""
@@ -34,3 +25,11 @@ def split_towers(network: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, Tower):
                 setattr(module, name, LevelTowers(child))
+
+
+def _of_level(tower: Tower, level: int) -> nn.Sequential:
+    parts: list[nn.Module] = []
+    for conv, norms in zip(tower.convs, tower.norms, strict=True):
+        assert isinstance(norms, LevelNorms)
+        parts += [copy.deepcopy(conv), copy.deepcopy(norms[level]), tower.activation]
+    return nn.Sequential(*parts)

@@ -54,6 +54,14 @@ def conv_norm_act(
     return unit.append(build_activation(activation))
 
 
+class LevelNorms(nn.ModuleList):
+    """A norm for each pyramid level."""
+
+    def forward(self, x: Tensor, level: int) -> Tensor:
+        """[B, channels, H, W] of a level, unchanged in shape."""
+        return self[level](x)
+
+
 class Tower(nn.Module):
     """3x3 convolutions that all pyramid levels share, each followed by a norm with statistics per level.
 
@@ -67,12 +75,12 @@ class Tower(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(depth)
         )
         self.norms = nn.ModuleList(
-            nn.ModuleList(build_norm(norm, channels) for _ in range(num_levels)) for _ in range(depth)
+            LevelNorms(build_norm(norm, channels) for _ in range(num_levels)) for _ in range(depth)
         )
         self.activation = build_activation(activation)
 
     def forward(self, x: Tensor, level: int) -> Tensor:
         """[B, channels, H, W] of a level, unchanged in shape."""
         for conv, norms in zip(self.convs, self.norms, strict=True):
-            x = self.activation(norms[level](conv(x)))  # type: ignore[index]
+            x = self.activation(norms(conv(x), level))
         return x
