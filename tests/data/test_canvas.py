@@ -144,7 +144,7 @@ def test_masks_end_where_another_layer_begins(augment: Augmentation, tiny_coco: 
                 number, y, x = shown
                 expected[number][:, i, j] = sources[number].objects_at(y, x)
         # Each object that was kept is one of those expected, in their order; what was dropped is out of its
-        # window or hidden. Outlines are drawn in fifths of a pixel.
+        # window or hidden. Outlines are drawn in fifths of a pixel, and pasted ones may lie on pixel centres.
         remaining = iter(np.concatenate(expected))
         for mask in found:
             assert any((mask ^ other).sum() <= 0.03 * mask.size for other in remaining)
