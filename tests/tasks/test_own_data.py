@@ -10,7 +10,7 @@ from hydra.utils import get_method
 
 from tests.csv_log import logged
 from tests.data.test_suited_size import write_set
-from tests.tiny_run import compose_config
+from tests.tiny_run import assert_same_ap, compose_config
 
 TINY = [
     "experiment=own_data",
@@ -61,6 +61,7 @@ def test_one_command_from_a_folder_to_a_model(
     assert "averaging_state" in content
     for task in ("eval", "preview_data", "check_data"):
         call(tmp_path / task, my_data, f"task={task}", f"checkpoint={last}")
+    assert_same_ap(tmp_path / "eval", tmp_path / "run")  # of the last validation
     picture = Path(my_data.split("=")[1]) / "images" / "0.png"
     call(tmp_path / "predict", "task=predict", f"checkpoint={last}", f"source={picture}")
     assert (tmp_path / "predict" / "predictions.json").exists()
