@@ -93,10 +93,15 @@ def test_options_narrow_what_is_found(model: yolact_pl.Model, pixels: np.ndarray
 
 
 def test_an_object_gets_one_label_unless_asked_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the checkpoint is measured with."""
     monkeypatch.setattr(torch_engine, "read_checkpoint", lambda *_, **__: (small_predictor(), [1, 2, 3]))
 
-    assert yolact_pl.load("any").predictor.request.nms == "cross_class"
-    assert yolact_pl.load("any", nms="fast").predictor.request.nms == "fast"
+    def request(**options: Any) -> tuple[str, float]:
+        asked = yolact_pl.load("any", **options).predictor.request
+        return asked.nms, asked.iou_threshold
+
+    assert request() == ("cross_class", 0.5)
+    assert request(nms="fast", iou_threshold=0.7) == ("fast", 0.7)
 
 
 def test_tiles_find_more_and_each_in_pixels_of_the_image(model: yolact_pl.Model) -> None:

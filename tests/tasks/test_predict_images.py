@@ -82,17 +82,22 @@ def test_a_second_run_leaves_nothing_of_the_first(run: Any, photos: Path) -> Non
     assert sizes(output) == {"photos/b.jpg": [30, 60]}
 
 
-@pytest.mark.parametrize(("options", "nms"), [({}, "cross_class"), ({"nms": "fast"}, "fast")])
+@pytest.mark.parametrize(
+    ("options", "nms", "iou_threshold"),
+    [({}, "cross_class", 0.5), ({"nms": "fast", "iou_threshold": 0.7}, "fast", 0.7)],
+)
 def test_an_object_gets_one_label_unless_asked_otherwise(
-    options: dict[str, str], nms: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], nms: str, iou_threshold: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever the checkpoint is measured with."""
     network, cfg = small_network(), OmegaConf.create({"model": {"postprocess": {}}, "dataset": {}})
     trained = SimpleNamespace(network=network, cfg=cfg, class_names=NAMES)
     monkeypatch.setattr(predict, "load_trained", lambda cfg, **_: trained)
-    monkeypatch.setattr(predict, "build", lambda cfg: Postprocess())
+    monkeypatch.setattr(predict, "build", lambda cfg: Postprocess(iou_threshold=0.65))
     monkeypatch.setattr(predict, "image_size", lambda cfg: (64, 96))
     monkeypatch.setattr(predict, "resize_mode", lambda cfg: "stretch")
-    assert predict._predictor(config("x", tmp_path, **options)).request.nms == nms
+    request = predict._predictor(config("x", tmp_path, **options)).request
+    assert (request.nms, request.iou_threshold) == (nms, iou_threshold)
 
 
 def test_recursive_takes_the_folders_inside_and_names_do_not_collide(run: Any, photos: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MIN_SCORE = 0.3
 ONE_LABEL = "cross_class"
+IOU_THRESHOLD = 0.5
 """Suppression that gives an object its best class only; the published one may give it several."""
 SMALLEST_SIDE = 32
 
@@ -141,7 +142,7 @@ def load(
         anchors: those that a `.pth` was trained with: "coco", "pascal", "plus" (YOLACT++), or arguments of
             `Anchors` that differ from the recognised ones, such as {"scales": [12, 24, 48, 96, 192]}.
         options: min_score (0.3), classes, top_k, nms ("cross_class": one label per object; "fast": as
-            published), iou_threshold, see `Options`; defaults of all calls.
+            published), iou_threshold (0.5), see `Options`; defaults of all calls.
 
     Raises:
         ValueError: no such file, not a checkpoint that can be used, no such device, or a wrong option.
@@ -161,7 +162,7 @@ def load(
         class_names=class_names,
         anchors=anchors,
     )
-    asked: Options = {"min_score": MIN_SCORE, "nms": ONE_LABEL, **options}
+    asked: Options = {"min_score": MIN_SCORE, "nms": ONE_LABEL, "iou_threshold": IOU_THRESHOLD, **options}
     return Model(predictor.with_options(**asked), category_ids)
 
 

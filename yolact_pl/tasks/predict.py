@@ -196,6 +196,7 @@ def _predictor(cfg: DictConfig) -> Predictor:
         half=cfg.half,
         value_range=stored_value_range(trained.cfg),
         nms=cfg.nms,
+        iou_threshold=cfg.iou_threshold,
         min_score=cfg.min_score,
         classes=_names(cfg.classes),
         top_k=cfg.top_k,
