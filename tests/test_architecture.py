@@ -30,7 +30,8 @@ ALLOWED = {
     "checkpoints": {"structures", "geometry", "images", "models", "decoders"},
     "convert": {"structures", "geometry", "images", "data"},
     "evaluation": {"structures", "geometry", "images", "results", "data", "atomic_file", "text_table"},
-    "doctor": {"structures", "geometry", "images", "data", "evaluation", "atomic_file"},
+    "report": {"images", "results", "data", "evaluation", "inference.drawing", "atomic_file"},
+    "doctor": {"structures", "geometry", "images", "data", "evaluation", "report", "atomic_file"},
     "sweeps": {"atomic_file"},
     "inference": {"images", "results", "text_table"},
     "module": {

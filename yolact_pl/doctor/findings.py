@@ -50,11 +50,6 @@ def shown_name(name: str, length: int = 200) -> str:
     return _cut("".join(one if one.isprintable() else repr(one)[1:-1] for one in name), length)
 
 
-def writable(text: object) -> str:
-    """Text that can be written: names of folders may have bytes that are no characters."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
-
-
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 

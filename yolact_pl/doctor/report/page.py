@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 from yolact_pl.doctor.examination import Examination, Examined
 from yolact_pl.doctor.fixing.draft import Change
 from yolact_pl.doctor.kinds import Kind
-from yolact_pl.doctor.report.html import document, escape, figure, figures, text_table
 from yolact_pl.doctor.report.page_findings import MAX_ROWS, overview, sections
 from yolact_pl.doctor.report.places import place_of_image
 from yolact_pl.doctor.report.text_report import class_rows, summary_rows, verdict
+from yolact_pl.doctor.report.thumbnails import figure
+from yolact_pl.report.html import document, escape, figures, text_table
 
 _KEY = "<p>In the pictures the mask is green, the box orange, other objects white, what is outside grey.</p>"
 

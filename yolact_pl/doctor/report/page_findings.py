@@ -7,8 +7,9 @@ from itertools import islice
 from yolact_pl.doctor.examination import Examination
 from yolact_pl.doctor.findings import Finding, count_kinds
 from yolact_pl.doctor.kinds import Kind, Severity
-from yolact_pl.doctor.report.html import badge, escape, figure, figures, table, text_table
 from yolact_pl.doctor.report.places import image_row, place_of
+from yolact_pl.doctor.report.thumbnails import figure
+from yolact_pl.report.html import escape, figures, table, text_table
 
 MAX_ROWS = 200
 _FOLDED_ROWS = 10
@@ -27,7 +28,7 @@ def overview(examination: Examination, corrected: Collection[Kind] = ()) -> str:
         link = f'<a href="#{kind.slug}">{kind.slug}</a>'
         rows.append(
             [
-                badge(kind.severity),
+                _badge(kind.severity),
                 link,
                 *numbers,
                 escape(kind.meaning),
@@ -36,7 +37,7 @@ def overview(examination: Examination, corrected: Collection[Kind] = ()) -> str:
                 else ("-" if kind.severity is Severity.NOTE else "only you can decide"),
             ]
         )
-    legend = [f"{badge(one)} {one.meaning}." for one in Severity if examination.count(one)]
+    legend = [f"{_badge(one)} {one.meaning}." for one in Severity if examination.count(one)]
     return table(rows) + f"<p>{' &nbsp; '.join(legend)}</p>"
 
 
@@ -65,7 +66,7 @@ def _section(examination: Examination, kind: Kind, found: list[Finding], example
     fix = f" <code>fix=true</code> {escape(fix)}." if fix else ""
     return "\n".join(
         [
-            f'<h3 id="{kind.slug}">{badge(kind.severity)} {kind.slug}: {len(found):,}</h3>',
+            f'<h3 id="{kind.slug}">{_badge(kind.severity)} {kind.slug}: {len(found):,}</h3>',
             f"<p>{escape(_sentence(kind.meaning))} What to do: {escape(kind.advice)}.{fix}</p>",
             figures(list(islice(_examples(examination, found, examples), examples))),
             listed,
@@ -82,6 +83,11 @@ def _examples(examination: Examination, found: list[Finding], examples: int) -> 
             shown = figure(part, row, finding.annotation, str(place_of(part.coco_set, finding)))
             if shown:
                 yield shown
+
+
+def _badge(severity: Severity) -> str:
+    """The word for a severity on its colour."""
+    return f'<span class="badge {severity.word}">{severity.word}</span>'
 
 
 def _sentence(text: str) -> str:

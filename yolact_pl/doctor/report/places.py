@@ -7,7 +7,8 @@ from pathlib import Path
 from yolact_pl.atomic_file import atomic_file
 from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.examination import Examination
-from yolact_pl.doctor.findings import Finding, shown, shown_name, writable
+from yolact_pl.doctor.findings import Finding, shown, shown_name
+from yolact_pl.report.html import writable
 
 
 @dataclass(frozen=True, slots=True)

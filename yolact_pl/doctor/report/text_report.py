@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from yolact_pl.doctor.examination import Examination
-from yolact_pl.doctor.findings import Finding, count_kinds, writable
+from yolact_pl.doctor.findings import Finding, count_kinds
 from yolact_pl.doctor.kinds import Kind, Severity
 from yolact_pl.doctor.report.places import place_of
 from yolact_pl.doctor.report.statistics import Statistics
+from yolact_pl.report.html import writable
 
 _MAX_CLASSES = 30
 _WIDTH = 60

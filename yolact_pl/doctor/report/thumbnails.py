@@ -1,6 +1,5 @@
 """Thumbnails of images with their annotations."""
 
-import base64
 from typing import Any
 
 import cv2
@@ -12,11 +11,13 @@ from yolact_pl.doctor.coco_set import CocoSet
 from yolact_pl.doctor.examination import Examined
 from yolact_pl.doctor.masks import polygons
 from yolact_pl.images.image_file import ImageError, read_image
+from yolact_pl.report.html import escape
+from yolact_pl.report.html import figure as picture
+from yolact_pl.report.pictures import draw_outlines, look_through, to_canvas
 
 SIDE = 240
 """Pixels of a thumbnail's longer side."""
-_GROUND, _MASK, _BOX, _OTHER = (70, 70, 74), (60, 220, 90), (255, 150, 30), (235, 235, 235)
-_MAX_SCALE = 8
+_MASK, _BOX, _OTHER = (60, 220, 90), (255, 150, 30), (235, 235, 235)
 _MAX_OBJECTS = 100
 
 
@@ -31,26 +32,26 @@ def thumbnail(examined: Examined, image: int, annotation: int | None = None) -> 
         return None
     rows = np.flatnonzero(examined.coco_set.image_of == image).tolist()[:_MAX_OBJECTS]
     window = _window(examined, pixels.shape[:2], annotation)
-    canvas, scale = _look_through(pixels, window)
+    canvas, scale = look_through(pixels, window, SIDE)
     chosen = rows if annotation is None else [annotation]
     for row in rows:
         if row not in chosen:
-            _draw(canvas, _mapped(examined, row, window, scale), _OTHER)
+            draw_outlines(canvas, _mapped(examined, row, window, scale), _OTHER)
     for row in chosen:
         rings = _mapped(examined, row, window, scale)
         if rings:
             filled = canvas.copy()
             cv2.fillPoly(filled, rings, _MASK)
             cv2.addWeighted(filled, 0.3, canvas, 0.7, 0, dst=canvas)
-        _draw(canvas, rings, _MASK)
-        _draw(canvas, _box_ring(examined.coco_set.boxes[row], window, scale), _BOX)
+        draw_outlines(canvas, rings, _MASK)
+        draw_outlines(canvas, _box_ring(examined.coco_set.boxes[row], window, scale), _BOX)
     return canvas
 
 
-def as_data_uri(pixels: np.ndarray) -> str:
-    """A picture as text that stands in for an address in HTML."""
-    encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 82])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+def figure(part: Examined, image: int, annotation: int | None, caption: str) -> str:
+    """An image, or one of its annotations, with a caption of plain text; empty if the file cannot be read."""
+    pixels = thumbnail(part, image, annotation)
+    return "" if pixels is None else picture(pixels, escape(caption))
 
 
 def _pixels(coco_set: CocoSet, image: int) -> np.ndarray | None:
@@ -93,30 +94,9 @@ def _window(examined: Examined, size: tuple[int, ...], annotation: int | None) -
     )
 
 
-def _look_through(pixels: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, float]:
-    """The part of a picture in a window, scaled to the thumbnail, and the scale."""
-    extent = window[2:] - window[:2]
-    scale = min(SIDE / extent.max(), _MAX_SCALE)
-    width, height = np.maximum(np.round(extent * scale), 1).astype(int).tolist()
-    canvas = np.full((height, width, 3), _GROUND, np.uint8)
-    limit = np.array([pixels.shape[1], pixels.shape[0]])
-    first = np.clip(np.floor(window[:2]), 0, limit - 1).astype(int)
-    last = np.clip(np.ceil(window[2:]), first + 1, limit).astype(int)
-    part = pixels[first[1] : last[1], first[0] : last[0]]
-    move = np.array([[scale, 0, (first[0] - window[0]) * scale], [0, scale, (first[1] - window[1]) * scale]])
-    if scale < 1:  # averaged first: warping alone would skip pixels
-        small = np.maximum(np.round(np.array(part.shape[1::-1]) * scale), 1).astype(int).tolist()
-        part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-        move[0, 0] = move[1, 1] = 1
-    cv2.warpAffine(
-        part, move, (width, height), dst=canvas, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
-    )
-    return canvas, scale
-
-
 def _mapped(examined: Examined, row: int, window: np.ndarray, scale: float) -> list[np.ndarray]:
     """The outlines of an annotation in pixels of the thumbnail, int32 [points, 2]."""
-    return [_to_canvas(ring, window, scale) for ring in _outlines(examined, row)]
+    return [to_canvas(ring, window, scale, SIDE) for ring in _outlines(examined, row)]
 
 
 def _outlines(examined: Examined, row: int) -> list[np.ndarray]:
@@ -139,14 +119,4 @@ def _box_ring(box: np.ndarray, window: np.ndarray, scale: float) -> list[np.ndar
         return []
     x, y, width, height = box
     corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
-    return [_to_canvas(corners, window, scale)]
-
-
-def _to_canvas(points: np.ndarray, window: np.ndarray, scale: float) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return np.clip((points - window[:2]) * scale, -9 * SIDE, 9 * SIDE).round().astype(np.int32)
-
-
-def _draw(canvas: np.ndarray, rings: list[np.ndarray], color: tuple[int, int, int]) -> None:
-    if rings:
-        cv2.polylines(canvas, rings, True, color, 1, cv2.LINE_AA)
+    return [to_canvas(corners, window, scale, SIDE)]
