@@ -71,6 +71,7 @@ class Postprocess:
         whole_pixel_boxes: cut the corners of the boxes down to whole pixels, as published.
         mask_confidence: multiply the mask scores by the mean probability of the pixels in the mask, by which
             the network says how sure it is of the outline (maskness: SOLO, Wang et al. 2020, section 4.1).
+        refine_boxes: average each box with the rectangle around its mask, see `results.refined_boxes`.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Postprocess:
         max_detections: int = 100,
         whole_pixel_boxes: bool = True,
         mask_confidence: bool = False,
+        refine_boxes: bool = False,
     ) -> None:
         if nms not in NMS_MODES:
             raise ValueError(f"nms={nms!r} is not known; choose one of {', '.join(NMS_MODES)}")
@@ -97,6 +99,7 @@ class Postprocess:
         self.max_detections = max_detections
         self.whole_pixel_boxes = whole_pixel_boxes
         self.mask_confidence = mask_confidence
+        self.refine_boxes = refine_boxes
 
     @torch.no_grad()
     def __call__(
@@ -125,7 +128,9 @@ class Postprocess:
                 chosen = self.choose(predictions, image, min_score=min_score, placement=placement)
                 made.append(self.finish(predictions, image, chosen, mask_iou))
         return [  # the device is waited for once all images' masks are under way
-            one.on_cpu().in_image(size, placement, whole_pixels=self.whole_pixel_boxes)
+            one.on_cpu().in_image(
+                size, placement, whole_pixels=self.whole_pixel_boxes, refine_boxes=self.refine_boxes
+            )
             for one, size, placement in zip(made, sizes, placements, strict=True)
         ]
 

@@ -9,6 +9,7 @@ from yolact_pl.images.placement import Placement
 from yolact_pl.results.detections import Detections
 from yolact_pl.results.mask_parts import MaskParts
 from yolact_pl.results.masks import SoftMasks, crop_windows
+from yolact_pl.results.refined_boxes import refined_boxes
 
 
 class InputDetections(NamedTuple):
@@ -32,7 +33,12 @@ class InputDetections(NamedTuple):
     """[N, K]."""
 
     def in_image(
-        self, size: tuple[int, int], placement: Placement | None = None, *, whole_pixels: bool = True
+        self,
+        size: tuple[int, int],
+        placement: Placement | None = None,
+        *,
+        whole_pixels: bool = True,
+        refine_boxes: bool = False,
     ) -> Detections:
         """The same in pixels of the original image.
 
@@ -41,6 +47,7 @@ class InputDetections(NamedTuple):
             placement: of the image on the input, whose size a batch may have enlarged; None: stretched all
                 over it.
             whole_pixels: cut the corners of the boxes down to whole pixels, as published.
+            refine_boxes: average the boxes with the rectangles around their masks.
         """
         map_size = (self.masks.shape[1], self.masks.shape[2])
         relative = self.boxes / _width_height(self.input_size)
@@ -51,12 +58,16 @@ class InputDetections(NamedTuple):
             in_image = (self.boxes - offset) / _width_height((placement.height, placement.width))
             region = placement._replace(canvas=self.input_size).on(map_size)
         windows = crop_windows(relative * _width_height(map_size), map_size)
+        masks = SoftMasks.cropped(self.masks, windows, region, size)
+        boxes = _fit_boxes(in_image, size)
+        if refine_boxes:
+            boxes = refined_boxes(boxes, masks)
         return Detections(
-            boxes=_fit_boxes(in_image, size, whole_pixels=whole_pixels),
+            boxes=np.trunc(boxes) if whole_pixels else boxes,
             scores=self.scores,
             mask_scores=self.mask_scores,
             labels=self.labels,
-            small_masks=SoftMasks.cropped(self.masks, windows, region, size),
+            small_masks=masks,
             parts=self._parts(relative, placement),
         )
 
@@ -69,15 +80,12 @@ class InputDetections(NamedTuple):
         return MaskParts(self.prototypes, self.coefficients, relative, place)
 
 
-def _fit_boxes(
-    boxes: NDArray[np.float32], size: tuple[int, int], *, whole_pixels: bool
-) -> NDArray[np.float32]:
+def _fit_boxes(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """Relative boxes as pixels of an image: corners in order and inside of it."""
     limit = _width_height(size)[:2]
     corners = boxes.reshape(-1, 2, 2) * limit
     ordered = np.stack((corners.min(axis=1), corners.max(axis=1)), axis=1)
-    fitted = np.clip(ordered, 0, limit).reshape(-1, 4)
-    return np.trunc(fitted) if whole_pixels else fitted
+    return np.clip(ordered, 0, limit).reshape(-1, 4)
 
 
 def _width_height(size: tuple[int, int]) -> NDArray[np.float32]:

@@ -90,7 +90,12 @@ class TorchEngine:
         if request.parts:
             prototypes, coefficients = outputs.prototypes[index], outputs.coefficients[index, chosen.anchors]
             found = found._replace(prototypes=_numbers(prototypes), coefficients=_numbers(coefficients))
-        return found.in_image(size, placement, whole_pixels=self.postprocess.whole_pixel_boxes)
+        return found.in_image(
+            size,
+            placement,
+            whole_pixels=self.postprocess.whole_pixel_boxes,
+            refine_boxes=self.postprocess.refine_boxes,
+        )
 
     @torch.inference_mode()
     def choose(
