@@ -20,7 +20,7 @@ def refined_boxes(boxes: NDArray[np.float32], masks: SoftMasks) -> NDArray[np.fl
 
 
 def mask_rectangles(masks: SoftMasks) -> NDArray[np.float32]:
-    """[N, 4] xyxy in pixels of the image: where masks, interpolated linearly, cross 1/2; nan if they don't."""
+    """[N, 4] xyxy in pixels of the image: where interpolated masks cross 1/2; nan for empty masks."""
     height, width = masks.map_size
     found = np.full((len(masks), 4), np.nan, dtype=np.float32)
     for row, (soft, (left, top)) in enumerate(zip(masks.patches, masks.corners.tolist(), strict=True)):
@@ -44,9 +44,11 @@ def _crossings(profile: NDArray[np.float32], start: int, length: int) -> tuple[f
     first, last = int(inside[0]), int(inside[-1])
     low, high = float(start), float(start + len(profile))
     if start + first > 0:
-        low = start + first + 0.5 - _share(profile[first], profile[first - 1] if first > 0 else 0.0)
+        beyond = profile[first - 1] if first > 0 else 0.0
+        low = start + first + 0.5 - _share(profile[first], beyond)
     if start + last < length - 1:
-        high = start + last + 0.5 + _share(profile[last], profile[last + 1] if last + 1 < len(profile) else 0.0)
+        beyond = profile[last + 1] if last + 1 < len(profile) else 0.0
+        high = start + last + 0.5 + _share(profile[last], beyond)
     return low, high
 
 
