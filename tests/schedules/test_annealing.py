@@ -93,11 +93,11 @@ def test_parameter_groups() -> None:
         {
             "backbone": nn.ModuleDict({"conv": nn.Conv2d(2, 2, 1), "conv_offset_mask": nn.Conv2d(2, 2, 1)}),
             "norm": nn.BatchNorm2d(2),
-            "head": nn.Conv2d(2, 2, 1),
+            "head": nn.ModuleDict({"class_logits": nn.Conv2d(2, 2, 1), "masks": nn.Conv2d(2, 2, 1)}),
         }
     )
-    network["head"].bias.requires_grad_(False)
-    run = schedule(backbone_lr_factor=0.5, offset_lr_factor=0.1, images=80).scaled(8, 1)
+    network["head"]["masks"].bias.requires_grad_(False)
+    run = schedule(backbone_lr_factor=0.5, offset_lr_factor=0.1, class_lr_factor=3, images=80).scaled(8, 1)
     optimizer, _ = run.configure(network)
     found = {
         id(p): (group["initial_lr"], group["weight_decay"])
@@ -111,8 +111,10 @@ def test_parameter_groups() -> None:
         "backbone.conv_offset_mask.bias": pytest.approx((1e-4, 0.0)),
         "norm.weight": pytest.approx((2e-3, 0.0)),
         "norm.bias": pytest.approx((2e-3, 0.0)),
-        "head.weight": pytest.approx((2e-3, 0.02)),
-        "head.bias": None,
+        "head.class_logits.weight": pytest.approx((6e-3, 0.02)),
+        "head.class_logits.bias": pytest.approx((6e-3, 0.0)),
+        "head.masks.weight": pytest.approx((2e-3, 0.02)),
+        "head.masks.bias": None,
     }
 
 
@@ -134,6 +136,7 @@ def test_overrides_for_a_number_of_epochs() -> None:
         ("final_factor", -0.1),
         ("shape", "steps"),
         ("backbone_lr_factor", -1),
+        ("class_lr_factor", "high"),
     ],
 )
 def test_settings_out_of_range(key: str, value: object) -> None:

@@ -124,9 +124,9 @@ class Annealing(Schedule):
         return f"schedule.epochs={epochs}{instead}{bound}"
 
     def _line(self) -> str:
-        factor = self.backbone_lr_factor
-        backbone = "" if factor == 1 else f", backbone x{factor:g}"
+        factors = {"backbone": self.backbone_lr_factor, "class layers": self.class_lr_factor}
+        parts = "".join(f", {part} x{factor:g}" for part, factor in factors.items() if factor != 1)
         return (
-            f"learning rate {self.lr:g} (warm-up {self.warmup_steps:,} steps{backbone}), {self.shape} to "
+            f"learning rate {self.lr:g} (warm-up {self.warmup_steps:,} steps{parts}), {self.shape} to "
             f"{self.lr * self.final_factor:g}, {self.max_steps:,} steps of {self.batch_size} images"
         )

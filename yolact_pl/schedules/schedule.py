@@ -16,6 +16,8 @@ PAPER_BATCH_SIZE = 8
 BACKBONE = "backbone."
 OFFSETS = "conv_offset_mask"
 """In the names of the weights that `offset_lr_factor` is about, see `ops.dcnv2`."""
+CLASS_LAYERS = ("head.class_logits.", "semantic.", "mask_iou.ious.")
+"""The layers with a row per class: what `init` starts anew for new classes."""
 
 
 class Schedule(ABC):
@@ -32,6 +34,7 @@ class Schedule(ABC):
         offset_lr_factor: of the rate, for the convolutions that say where the deformable ones of YOLACT++
             sample. The published training has 1. Adam and its kin take steps of the rate's size however
             small a gradient is, and offsets that jump by a pixel a step teach the other weights nothing.
+        class_lr_factor: of the rate, for the layers with a row per class.
 
     Raises:
         ValueError: a learning rate or a factor out of range.
@@ -52,6 +55,7 @@ class Schedule(ABC):
         start_step: int = 0,
         backbone_lr_factor: float = 1.0,
         offset_lr_factor: float = 1.0,
+        class_lr_factor: float = 1.0,
     ) -> None:
         if not (isinstance(lr, int | float) and lr > 0):
             raise ValueError(f"schedule.lr={lr}: expected a number above 0, such as 1e-3")
@@ -59,7 +63,11 @@ class Schedule(ABC):
             raise ValueError(
                 f"schedule.max_steps={max_steps}: expected 1 or more steps of {batch_size} images"
             )
-        factors = {"backbone_lr_factor": backbone_lr_factor, "offset_lr_factor": offset_lr_factor}
+        factors = {
+            "backbone_lr_factor": backbone_lr_factor,
+            "offset_lr_factor": offset_lr_factor,
+            "class_lr_factor": class_lr_factor,
+        }
         for key, factor in factors.items():
             if not (isinstance(factor, int | float) and factor >= 0):
                 raise ValueError(f"schedule.{key}={factor}: expected a number, at least 0")
@@ -70,6 +78,7 @@ class Schedule(ABC):
         self.start_step = start_step
         self.backbone_lr_factor = backbone_lr_factor
         self.offset_lr_factor = offset_lr_factor
+        self.class_lr_factor = class_lr_factor
 
     @abstractmethod
     def scaled(self, batch_size: int, num_images: int) -> Self:
@@ -129,6 +138,7 @@ class Schedule(ABC):
             if parameter.requires_grad:
                 factor = self.backbone_lr_factor if name.startswith(BACKBONE) else 1.0
                 factor *= self.offset_lr_factor if OFFSETS in name else 1.0
+                factor *= self.class_lr_factor if name.startswith(CLASS_LAYERS) else 1.0
                 decays = self.decays_vectors or parameter.ndim > 1
                 groups.setdefault((factor, decays), []).append(parameter)
         return [
