@@ -2,14 +2,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.evaluation.reading import read_content
-from yolact_pl.evaluation.confusion_matrix import ConfusionMatrix
+from yolact_pl.evaluation.confusion_matrix import Confusion, confusion_matrix, worst_confusions
+from yolact_pl.evaluation.matching.metric import DetectionMatches
+from yolact_pl.evaluation.matching.set_matches import SetMatches
 from yolact_pl.evaluation.report import write_confusion_matrix
 from yolact_pl.results.detections import Detections
+from yolact_pl.results.encoding import encode_detections
 
 SIDE = 24
 Boxes = list[tuple[int, int, int, int, int, bool]]
@@ -67,7 +69,7 @@ def slow_matrix(objects: Boxes, found: Boxes) -> np.ndarray:
                 in_crowd |= true_label == label and both / mask.sum() >= 0.5
             elif j not in taken:
                 iou = both / (mask | truth[j]).sum()
-                if iou > best_iou or (best is None and iou == best_iou):
+                if iou >= best_iou:
                     best, best_iou = j, iou
         if best is not None:
             taken.add(best)
@@ -80,23 +82,35 @@ def slow_matrix(objects: Boxes, found: Boxes) -> np.ndarray:
     return matrix
 
 
+def matched(content: dict[str, Any], *found: Detections) -> SetMatches:
+    """Detections of the image 5."""
+    metric = DetectionMatches(read_content(content))
+    metric.update([encode_detections(5, one, metric.annotations.category_ids) for one in found])
+    return metric.compute()
+
+
 @settings(deadline=None, max_examples=100)
 @given(boxes, boxes)
 def test_equals_a_slow_loop(objects: Boxes, found: Boxes) -> None:
     scores = [0.9 - 0.1 * n for n in range(len(found))]  # from the seventh on they would be too low
-    confusion = ConfusionMatrix(read_content(annotated(objects)))
-    confusion.update([5], [detected(found, scores)])
-    np.testing.assert_array_equal(confusion.compute(), slow_matrix(objects, found))
+    matrix = confusion_matrix(matched(annotated(objects), detected(found, scores)))
+    np.testing.assert_array_equal(matrix, slow_matrix(objects, found))
 
 
 def test_low_scores_and_repeated_images_do_not_count() -> None:
     square = (1, 2, 2, 10, 10, False)
-    confusion = ConfusionMatrix(read_content(annotated([square])), score_threshold=0.5)
-    confusion.update([5], [detected([square, square], [0.6, 0.5])])
-    confusion.update([5], [detected([square], [0.9])])
-    expected = torch.zeros(4, 4, dtype=torch.int64)
+    found = detected([square, square], [0.6, 0.5]), detected([square], [0.9])
+    expected = np.zeros((4, 4), np.int64)
     expected[1, 1] = 1
-    assert torch.equal(confusion.compute(), expected)
+    matches = matched(annotated([square]), *found)
+    np.testing.assert_array_equal(confusion_matrix(matches, score_threshold=0.5), expected)
+
+
+def test_worst_confusions_are_between_classes() -> None:
+    matrix = np.array([[5, 1, 4], [3, 1, 0], [9, 9, 0]])
+    assert worst_confusions(matrix, 5) == [Confusion(1, 0, 3, 0.75), Confusion(0, 1, 1, 0.1)]
+    assert worst_confusions(matrix, 1) == [Confusion(1, 0, 3, 0.75)]
+    assert worst_confusions(np.zeros((1, 1), np.int64), 5) == []
 
 
 def test_file(tmp_path: Any) -> None:
@@ -106,5 +120,6 @@ def test_file(tmp_path: Any) -> None:
 
 
 def test_image_of_another_set() -> None:
+    metric = DetectionMatches(read_content(annotated([])))
     with pytest.raises(ValueError, match="image id 9 is not in"):
-        ConfusionMatrix(read_content(annotated([]))).update([9], [detected([], [])])
+        metric.update([encode_detections(9, detected([], []), [10, 20, 30])])

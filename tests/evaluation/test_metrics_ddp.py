@@ -10,7 +10,8 @@ import torch.multiprocessing as mp
 from tests.evaluation.reading import read_content
 from tests.evaluation.test_confusion_matrix import annotated, detected
 from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
-from yolact_pl.evaluation.confusion_matrix import ConfusionMatrix
+from yolact_pl.evaluation.confusion_matrix import confusion_matrix
+from yolact_pl.evaluation.matching.metric import DetectionMatches
 from yolact_pl.evaluation.metrics import CocoMetrics
 
 pytestmark = pytest.mark.slow
@@ -32,13 +33,13 @@ def measure(image_ids: list[int]) -> tuple[CocoMetrics, torch.Tensor, list[int]]
         12: detected([(1, 2, 2, 8, 8, False)], [0.7]),
         13: detected([(0, 3, 3, 8, 8, False)], [0.95]),
     }
-    ap, confusion = CocoAveragePrecision(known, sync_on_compute=False), ConfusionMatrix(known)
+    ap, matches = CocoAveragePrecision(known, sync_on_compute=False), DetectionMatches(known)
     for image_id in image_ids:
         ap.update([image_id], [found[image_id]])
-        confusion.update([image_id], [found[image_id]])
+        matches.update(ap.rows[-1:])
     ap.sync()
     rows = [row.image_id for row in ap.rows]
-    return ap.compute(), confusion.compute(), rows
+    return ap.compute(), torch.from_numpy(confusion_matrix(matches.compute())), rows
 
 
 def run_process(rank: int, folder: Path) -> None:

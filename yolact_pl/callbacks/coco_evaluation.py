@@ -17,7 +17,9 @@ from torch import Tensor
 
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
-from yolact_pl.evaluation.confusion_matrix import ConfusionMatrix
+from yolact_pl.evaluation.confusion_matrix import SCORE_THRESHOLD, confusion_matrix
+from yolact_pl.evaluation.matching.metric import DetectionMatches
+from yolact_pl.evaluation.matching.set_matches import SetMatches
 from yolact_pl.evaluation.metrics import CocoMetrics
 from yolact_pl.evaluation.report import (
     format_class_table,
@@ -29,10 +31,10 @@ from yolact_pl.evaluation.report import (
 from yolact_pl.inference.drawing.draw import draw_detections, draw_targets
 from yolact_pl.inference.drawing.gallery import gallery, side_by_side
 from yolact_pl.results.detections import Detections
+from yolact_pl.results.encoding import ImageResults
 from yolact_pl.structures import ImageInfo
 
 _log = logging.getLogger(__name__)
-MIN_SHOWN_SCORE = 0.3
 
 
 class CocoEvaluation(Callback):
@@ -60,8 +62,12 @@ class CocoEvaluation(Callback):
         self.num_pictures = num_pictures
         self.metrics: CocoMetrics | None = None
         """Of the last validation; None without ground truth."""
+        self.results: list[ImageResults] = []
+        """Of the last validation, all images; on the first rank only."""
+        self.matches: SetMatches | None = None
+        """Of the last validation; on the first rank only."""
         self._ap: CocoAveragePrecision | None = None
-        self._confusion: ConfusionMatrix | None = None
+        self._matches: DetectionMatches | None = None
         self._pictures: list[NDArray[np.uint8]] = []
 
     @property
@@ -70,13 +76,13 @@ class CocoEvaluation(Callback):
         return None if self.metrics is None or math.isnan(self.metrics.mask.all) else self.metrics.mask.all
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._ap is None or self._confusion is None:
+        if self._ap is None or self._matches is None:
             known = _data(trainer).val_annotations
-            # Not synchronised by `compute`: the rows of all ranks are written, too.
+            # Not synchronised by `compute`: only the first rank needs the rows of all ranks.
             self._ap = CocoAveragePrecision(known, backend=self.backend, sync_on_compute=False)
-            self._confusion = ConfusionMatrix(known, score_threshold=MIN_SHOWN_SCORE)
+            self._matches = DetectionMatches(known, ground_truth=self._ap.ground_truth, sync_on_compute=False)
         self._ap.reset()
-        self._confusion.reset()
+        self._matches.reset()
         self._pictures = []
 
     def on_validation_batch_end(
@@ -89,12 +95,11 @@ class CocoEvaluation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         assert self._ap is not None
-        assert self._confusion is not None
+        assert self._matches is not None
         images, infos = batch
         detections = outputs["detections"]
-        image_ids = [info["image_id"] for info in infos]
-        self._ap.update(image_ids, detections)
-        self._confusion.update(image_ids, detections)
+        self._ap.update([info["image_id"] for info in infos], detections)
+        self._matches.update(self._ap.rows[-len(infos) :])
         if trainer.is_global_zero:
             missing = self.num_pictures - len(self._pictures)
             for image, info, found in islice(zip(images, infos, detections, strict=True), missing):
@@ -103,28 +108,30 @@ class CocoEvaluation(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._ap is not None
-        assert self._confusion is not None
+        assert self._matches is not None
         self._show_pictures(trainer)
         self._ap.sync()
+        self._matches.sync()
         if trainer.is_global_zero:
             write_results(self._ap.rows, self.folder)
+            self.results = list(self._ap.rows)
+            self.matches = self._matches.summarize(self._matches.rows)
         if not self._ap.annotations.has_ground_truth:
             rank_zero_only(_log.info)("no ground truth: only results were written to %s", self.folder)
             return
         metrics: CocoMetrics = self._ap.compute()
         self.metrics = metrics
-        self._report(metrics, self._confusion.compute(), trainer, getattr(pl_module, "conditions", {}))
+        self._report(metrics, trainer, getattr(pl_module, "conditions", {}))
         if _data(trainer).num_val_objects:
             numbers = {"val/box_AP": 0.0, "val/mask_AP": 0.0} | metrics.scalars("val/")
             pl_module.log_dict(numbers, batch_size=1, sync_dist=True)
 
     @rank_zero_only
-    def _report(
-        self, metrics: CocoMetrics, confusion: Tensor, trainer: Trainer, conditions: Mapping[str, Any]
-    ) -> None:
+    def _report(self, metrics: CocoMetrics, trainer: Trainer, conditions: Mapping[str, Any]) -> None:
         """Print and write."""
+        assert self.matches is not None
         write_metrics(metrics, self.folder, conditions)
-        write_confusion_matrix(confusion.numpy(), _data(trainer).classes, self.folder)
+        write_confusion_matrix(confusion_matrix(self.matches), _data(trainer).classes, self.folder)
         if conditions:
             _log.info("%s\n", ", ".join(f"{name} {value}" for name, value in conditions.items()))
         _log.info("%s", format_table(metrics))
@@ -166,5 +173,5 @@ def _data(trainer: Trainer) -> CocoDataModule:
 def _picture(
     image: NDArray[np.uint8], detections: Detections, data: CocoDataModule, image_id: int
 ) -> NDArray[np.uint8]:
-    prediction = draw_detections(image, detections[detections.scores > MIN_SHOWN_SCORE], data.classes)
+    prediction = draw_detections(image, detections[detections.scores > SCORE_THRESHOLD], data.classes)
     return side_by_side(draw_targets(image, data.val_target(image_id), data.classes), prediction)

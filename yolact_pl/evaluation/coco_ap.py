@@ -1,11 +1,11 @@
 """COCO average precision: boxes ranked by their scores, masks by theirs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from yolact_pl.data.annotations.annotations import Annotations
 from yolact_pl.evaluation.counting import BACKENDS, box_objects, count_matches, mask_objects
-from yolact_pl.evaluation.ground_truth import CocoObjects, truth_objects
+from yolact_pl.evaluation.ground_truth import CocoObjects, GroundTruth
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics, summarize
 from yolact_pl.evaluation.per_image import PerImageMetric
 from yolact_pl.results.detections import Detections
@@ -37,7 +37,7 @@ class CocoAveragePrecision(PerImageMetric):
         if backend not in BACKENDS:
             raise ValueError(f"backend={backend!r} is not known; choose one of {', '.join(BACKENDS)}")
         self.backend = backend
-        self._truth: dict[int, CocoObjects] = {}
+        self.ground_truth = GroundTruth(annotations)
 
     def update(self, image_ids: Sequence[int], detections: Sequence[Detections]) -> None:
         """Take the detections of some images, in pixels of the original images; masks are encoded at once.
@@ -46,21 +46,8 @@ class CocoAveragePrecision(PerImageMetric):
             ValueError: an image id that the annotations do not have.
         """
         for image_id, found in zip(image_ids, detections, strict=True):
-            if image_id not in self._index_of_id:
-                raise ValueError(
-                    f"image id {image_id} is not in {self.annotations.path}: it is of another set"
-                )
+            self.index_of(image_id)  # raises
             self.rows.append(encode_detections(image_id, found, self.annotations.category_ids))
-
-    def truth(self, image_ids: Iterable[int]) -> CocoObjects:
-        """The annotated objects of some images; each image is prepared once."""
-        objects: CocoObjects = []
-        for image_id in image_ids:
-            i = self.index_of(image_id)
-            if i not in self._truth:
-                self._truth[i] = truth_objects(self.annotations, i)
-            objects += self._truth[i]
-        return objects
 
     def summarize(self, rows: Sequence[ImageResults]) -> CocoMetrics:
         """AP and AR on the images of the rows; an image without detections is one where nothing was found.
@@ -72,7 +59,8 @@ class CocoAveragePrecision(PerImageMetric):
             raise ValueError(
                 f"{self.annotations.path} has no annotations to measure against; write the results instead"
             )
-        truth = self.truth(row.image_id for row in rows)
+        indices = [self.index_of(row.image_id) for row in rows]
+        truth = [obj for i in indices for obj in self.ground_truth.objects(i)]
         images = [{"id": row.image_id, "height": row.size[0], "width": row.size[1]} for row in rows]
 
         def average_precision(kind: str, found: CocoObjects) -> AveragePrecision:

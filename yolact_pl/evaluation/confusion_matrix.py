@@ -1,30 +1,32 @@
 """Confusion matrix of instance masks."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from yolact_pl.data.annotations.annotations import Annotations
-from yolact_pl.data.annotations.segmentations import mask_api
-from yolact_pl.evaluation.per_image import PerImageMetric
-from yolact_pl.results.detections import Detections
-from yolact_pl.results.encoding import encode_masks
+from yolact_pl.evaluation.matching.greedy import assign, preferred_order
+from yolact_pl.evaluation.matching.set_matches import SetMatches
+
+SCORE_THRESHOLD = 0.3
 
 
-class ImagePairs(NamedTuple):
-    """What the objects and detections of one image count for."""
+class Confusion(NamedTuple):
+    """A cell of a confusion matrix."""
 
-    image_id: int
-    pairs: list[tuple[int, int]]
-    """(true label, predicted label), where the number of classes stands for background."""
+    truth: int
+    """Label; the number of classes stands for background."""
+    prediction: int
+    """Likewise."""
+    times: int
+    share: float
+    """Of all that is in its row, 0..1."""
 
 
-class ConfusionMatrix(PerImageMetric):
-    """Which classes are taken for which: rows are the truth, columns the prediction, the last is background.
+def confusion_matrix(
+    matches: SetMatches, *, score_threshold: float = SCORE_THRESHOLD, iou_threshold: float = 0.5
+) -> NDArray[np.int64]:
+    """[C + 1, C + 1]: rows are the truth, columns the prediction, the last is background.
 
     The detections of an image are matched in the order of their scores: each takes the object with the
     largest mask IoU among those that no better detection took, whatever its class, if that IoU reaches the
@@ -32,84 +34,43 @@ class ConfusionMatrix(PerImageMetric):
     detections of their class whose mask is covered by one to the threshold are left out, as in COCO's AP.
 
     Args:
-        annotations: of the data set.
+        matches: of a set.
         score_threshold: detections count whose score is higher.
         iou_threshold: of masks.
-        options: of `torchmetrics.Metric`.
     """
+    shown = matches.scores > score_threshold
+    rank = np.argsort(np.argsort(-matches.scores, kind="stable"))
+    pairs = matches.mask
+    of_one_class = matches.labels[pairs.detections] == matches.true_labels[pairs.truths]
+    pairs = pairs.rows(shown[pairs.detections] & (of_one_class | ~matches.iscrowd[pairs.truths]))
+    pairs = preferred_order(pairs, matches.iscrowd)
+    truths = assign(pairs, rank, matches.iscrowd, iou_threshold=iou_threshold)
 
-    def __init__(
-        self,
-        annotations: Annotations,
-        *,
-        score_threshold: float = 0.3,
-        iou_threshold: float = 0.5,
-        **options: Any,
-    ) -> None:
-        super().__init__(annotations, **options)
-        self.score_threshold = score_threshold
-        self.iou_threshold = iou_threshold
-
-    def update(self, image_ids: Sequence[int], detections: Sequence[Detections]) -> None:
-        """Match the detections of some images, best first, in pixels of the original images."""
-        known = self.annotations
-        for image_id, found in zip(image_ids, detections, strict=True):
-            shown = found[found.scores > self.score_threshold]
-            rows = known.rows(self.index_of(image_id))
-            pairs = match_masks(
-                [{"size": shown.size, "counts": code} for code in encode_masks(shown.small_masks)],
-                shown.labels,
-                [known.rle(j) for j in range(rows.start, rows.stop)],
-                known.labels[rows],
-                known.iscrowd[rows],
-                background=len(known.class_names),
-                iou_threshold=self.iou_threshold,
-            )
-            self.rows.append(ImagePairs(image_id, pairs))
-
-    def summarize(self, rows: Sequence[ImagePairs]) -> Tensor:
-        """[C + 1, C + 1] int64, how many."""
-        size = len(self.annotations.class_names) + 1
-        matrix = np.zeros((size, size), np.int64)
-        for row in rows:
-            for truth, predicted in row.pairs:
-                matrix[truth, predicted] += 1
-        return torch.from_numpy(matrix)
+    background = matches.num_classes
+    true_labels = np.append(matches.true_labels, background)  # -1 is the background
+    counted = shown & ~np.append(matches.iscrowd, False)[truths]
+    missed = ~matches.iscrowd
+    missed[truths[counted & (truths >= 0)]] = False
+    rows = np.concatenate((true_labels[truths[counted]], matches.true_labels[missed]))
+    columns = np.concatenate((matches.labels[counted], np.full(missed.sum(), background)))
+    matrix = np.zeros((background + 1, background + 1), np.int64)
+    np.add.at(matrix, (rows, columns), 1)
+    return matrix
 
 
-def match_masks(
-    found: Sequence[Any],
-    labels: NDArray[np.int64],
-    truth: Sequence[Any],
-    true_labels: NDArray[np.int64],
-    iscrowd: NDArray[np.bool_],
-    *,
-    background: int,
-    iou_threshold: float,
-) -> list[tuple[int, int]]:
-    """The pairs (true label, predicted label) that an image counts for, see `ConfusionMatrix`.
+def worst_confusions(matrix: NDArray[np.int64], limit: int) -> list[Confusion]:
+    """The most frequent mistakes, at most so many: first those between classes, none of the background.
 
     Args:
-        found: D masks as COCO's run lengths, best first.
-        labels: [D].
-        truth: N masks as COCO's run lengths.
-        true_labels: [N].
-        iscrowd: [N].
-        background: the label of what has no partner.
-        iou_threshold: from which on masks are partners.
+        matrix: see `confusion_matrix`.
+        limit: how many.
     """
-    ious = np.zeros((len(found), len(truth)))
-    if ious.size:
-        ious = np.asarray(mask_api.iou(found, truth, iscrowd.tolist()))  # of crowds: the covered share
-    partners = ious >= iou_threshold
-    free = ~iscrowd
-    pairs = []
-    for d, label in enumerate(labels.tolist()):
-        candidates = np.flatnonzero(partners[d] & free)
-        if len(candidates):
-            best = candidates[ious[d, candidates].argmax()]
-            free[best] = False
-            pairs.append((int(true_labels[best]), label))
-        elif not (partners[d] & iscrowd & (true_labels == label)).any():
-            pairs.append((background, label))
-    return pairs + [(label, background) for label in true_labels[free].tolist()]
+    wrong = matrix[:-1, :-1] * (1 - np.eye(len(matrix) - 1, dtype=np.int64))
+    cells = np.argsort(-wrong, axis=None, kind="stable")[:limit]
+    totals = matrix.sum(axis=1)
+    pairs = [divmod(int(cell), max(len(wrong), 1)) for cell in cells]
+    return [
+        Confusion(truth, prediction, int(wrong[truth, prediction]), wrong[truth, prediction] / totals[truth])
+        for truth, prediction in pairs
+        if wrong[truth, prediction]
+    ]

@@ -8,6 +8,20 @@ CocoObjects = list[dict[str, Any]]
 """COCO annotations or results, as pycocotools and faster-coco-eval index them."""
 
 
+class GroundTruth:
+    """The annotated objects of each image, prepared when first asked for and kept from then on."""
+
+    def __init__(self, annotations: Annotations) -> None:
+        self.annotations = annotations
+        self._prepared: dict[int, CocoObjects] = {}
+
+    def objects(self, i: int) -> CocoObjects:
+        """Those of image i, see `truth_objects`."""
+        if i not in self._prepared:
+            self._prepared[i] = truth_objects(self.annotations, i)
+        return self._prepared[i]
+
+
 def truth_objects(known: Annotations, i: int) -> CocoObjects:
     """The objects and crowd regions of image i: the same ones, with the same pixels, as are trained on.
 

@@ -1,0 +1,1 @@
+"""Which detections are which annotated objects: measured once per image, counted from by all analyses."""
