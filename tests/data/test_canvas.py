@@ -23,7 +23,7 @@ SIZE = (64, 80)
 
 
 MOSAIC, PASTE = (
-    ModernAugmentation(vertical_flip=0.5, translate=0, hsv=(0, 0, 0), fill=FILL, **options)
+    ModernAugmentation(vertical_flip=0.5, quarter_turn=0.5, translate=0, hsv=(0, 0, 0), fill=FILL, **options)
     for options in ({"mosaic": 1.0}, {"copy_paste": 1.0, "scale": (1, 1)})
 )
 
@@ -52,6 +52,8 @@ def source_of(layer: Layer, y: float, x: float) -> tuple[float, float] | None:
     y, x = (y - place.top) / place.height, (x - place.left) / place.width
     if not (0 <= y < 1 and 0 <= x < 1):
         return None
+    if window.transpose:
+        y, x = x, y
     x = 1 - x if window.flip else x
     y = 1 - y if window.vertical_flip else y
     return window.top + y * window.height, window.left + x * window.width

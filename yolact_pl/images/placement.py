@@ -26,6 +26,10 @@ class Placement(NamedTuple):
         """The whole of an input of (height, width)."""
         return cls(canvas, 0, 0, *canvas)
 
+    def transposed(self) -> "Placement":
+        """The same with rows and columns exchanged."""
+        return Placement(self.canvas[::-1], self.left, self.top, self.width, self.height)
+
     def on(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Top, left, height and width of the rectangle in pixels of a map (height, width) of the input."""
         # The product comes first: what fills the input must fill the map exactly.

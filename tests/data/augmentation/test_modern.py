@@ -97,6 +97,24 @@ def test_flips_have_their_probabilities() -> None:
     assert not any(window.vertical_flip for window in windows(Resize(STRETCH, (64, 64)), 50))
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_quarter_turns_go_to_both_sides_and_mirror_nothing(mode: str) -> None:
+    resize = Resize(mode, (96, 96))
+    canvas = resize.place(SIZE).canvas
+    drawn = windows(resize, 600, quarter_turn=0.6, flip=0, translate=0, scale=(0.5, 0.5))
+    corners = np.array([[0, 0], [640, 0], [0, 480]], np.float32)  # of the image: origin, right, below
+    seen = []
+    for window in drawn:
+        origin, right, below = window.map_points(corners, canvas)
+        x, y = right - origin, below - origin
+        assert x[0] * y[1] - x[1] * y[0] > 0  # not mirrored
+        seen.append(round(np.degrees(np.arctan2(x[1], x[0]))))
+        middle = window.map_points(np.array([320, 240], np.float32), canvas)
+        np.testing.assert_allclose(middle, np.array(canvas[::-1]) / 2, atol=1.5)
+    shares = [seen.count(angle) / len(seen) for angle in (0, 90, -90)]
+    assert shares == pytest.approx([0.4, 0.3, 0.3], abs=0.06)
+
+
 def place_of(layer: Layer) -> Placement:
     assert layer.window.placement is not None
     return layer.window.placement

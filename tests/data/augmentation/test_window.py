@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -90,6 +91,17 @@ def test_a_window_that_reaches_outside_equals_expanding_cropping_mirroring_and_r
     filled[rows, columns] = True
     assert filled[inside > 0.76].all()  # at a corner a pixel whose centre is not shown has up to 3/4
     assert not filled[inside < 0.24].any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(window=windows, size=sizes)
+def test_a_transposed_window_shows_the_transpose(window: Window, size: tuple[int, int]) -> None:
+    transposed = replace(window, transpose=True)
+    part, (rows, columns) = window.cut(SMALL, size)
+    found, (found_rows, found_columns) = transposed.cut(SMALL, size[::-1])
+    np.testing.assert_array_equal(found, part.transpose(1, 0, 2))
+    assert (found_rows, found_columns) == (columns, rows)
+    assert transposed.reduction(size[::-1]) == window.reduction(size)
 
 
 @settings(max_examples=60, deadline=None)

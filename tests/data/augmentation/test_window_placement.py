@@ -31,6 +31,7 @@ def placed_windows(draw: st.DrawFn) -> Window:
         draw(st.booleans()),
         Placement(canvas, top, left, height, width),
         draw(st.booleans()),
+        draw(st.booleans()),
     )
 
 
@@ -44,13 +45,12 @@ def source_of(window: Window, size: tuple[int, int], y: float, x: float) -> tupl
     )
     if not (0 <= y < placement.height and 0 <= x < placement.width):
         return None
-    if window.flip:
-        x = placement.width - x
-    if window.vertical_flip:
-        y = placement.height - y
-    return window.top + y / placement.height * window.height, (
-        window.left + x / placement.width * window.width
-    )
+    y, x = y / placement.height, x / placement.width
+    if window.transpose:
+        y, x = x, y
+    x = 1 - x if window.flip else x
+    y = 1 - y if window.vertical_flip else y
+    return window.top + y * window.height, window.left + x * window.width
 
 
 @settings(max_examples=80, deadline=None)
@@ -89,6 +89,8 @@ def test_boxes_are_where_their_corners_are(window: Window, box: tuple[float, flo
         parts_x = [1 - parts_x[1], 1 - parts_x[0]]
     if window.vertical_flip:
         parts_y = [1 - parts_y[1], 1 - parts_y[0]]
+    if window.transpose:
+        parts_x, parts_y = parts_y, parts_x
     expected = [
         placement.left + parts_x[0] * placement.width,
         placement.top + parts_y[0] * placement.height,

@@ -20,13 +20,16 @@ CENTRE = 0.25, 0.75
 @dataclass(frozen=True)
 class ModernAugmentation:
     """One image on the whole canvas, or a mosaic of four (Bochkovskiy et al. 2020, section 3.3), flipped,
-    scaled and shifted; onto it objects of another image may be pasted (Ghiasi et al. 2021, section 3).
+    turned, scaled and shifted. Objects of another image may be pasted onto it (Ghiasi et al. 2021, section
+    3).
 
     Each image and each group of pasted objects has flips, a scale and colours of its own.
 
     Args:
         flip: probability of exchanging left and right.
         vertical_flip: probability of exchanging top and bottom.
+        quarter_turn: probability of turning an image by 90 degrees to either side. Pasted objects stay
+            upright.
         scale: smallest and largest factor of the size that the image has in evaluation, log-uniform.
         translate: largest shift of a single image, as a share of the canvas.
         hsv: largest turn of the hue (1: the full circle), largest change of the factors of saturation and
@@ -42,6 +45,7 @@ class ModernAugmentation:
 
     flip: float = 0.5
     vertical_flip: float = 0.0
+    quarter_turn: float = 0.0
     scale: Sequence[float] = (0.5, 1.5)
     translate: float = 0.1
     hsv: Sequence[float] = (0.015, 0.7, 0.4)
@@ -51,7 +55,7 @@ class ModernAugmentation:
     fill: tuple[int, int, int] = field(default=PADDING, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("flip", "vertical_flip", "translate", "mosaic", "copy_paste", "close"):
+        for name in ("flip", "vertical_flip", "quarter_turn", "translate", "mosaic", "copy_paste", "close"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"augment.{name}={value}: expected a number from 0 to 1")
@@ -86,7 +90,7 @@ class ModernAugmentation:
         shift = rng.uniform(-self.translate, self.translate, 2) * place.canvas
         centre = np.array([place.top + place.height / 2, place.left + place.width / 2]) + shift
         start = np.array(size) / 2 - centre * step
-        return Layer(image, self._window(size, start, step, Placement.whole(place.canvas), rng))
+        return Layer(image, self._turned_window(size, start, step, Placement.whole(place.canvas), rng))
 
     def _mosaic(
         self, canvas: tuple[int, int], image: int, images: Images, resize: Resize, rng: np.random.Generator
@@ -99,7 +103,7 @@ class ModernAugmentation:
             area, size = Placement(canvas, *tile), images.size(number)
             step = self._step(size, resize, rng)
             start = rng.random(2) * (size - step * (area.height, area.width))
-            layers.append(Layer(number, self._window(size, start, step, area, rng)))
+            layers.append(Layer(number, self._turned_window(size, start, step, area, rng)))
         return layers
 
     def _pasted(
@@ -125,6 +129,29 @@ class ModernAugmentation:
         """Vertical and horizontal source pixels per pixel of the canvas at a random scale."""
         place = resize.place(size)
         return size / np.array([place.height, place.width]) / np.exp(rng.uniform(*np.log(self.scale)))
+
+    def _turned_window(
+        self,
+        size: tuple[int, int],
+        start: np.ndarray,
+        step: np.ndarray,
+        area: Placement,
+        rng: np.random.Generator,
+    ) -> Window:
+        """A window as `_window`'s, turned around the middle of the area or not."""
+        if not (self.quarter_turn and rng.random() < self.quarter_turn):
+            return self._window(size, start, step, area, rng)
+        available = np.array([area.height, area.width])
+        start = start + step * (available - available[::-1]) / 2
+        upright = self._window(size, start, step, area.transposed(), rng)
+        left = bool(rng.random() < 0.5)  # of the two turns
+        return replace(
+            upright,
+            flip=upright.flip ^ left,
+            vertical_flip=upright.vertical_flip ^ (not left),
+            placement=upright.placement.transposed() if upright.placement else None,
+            transpose=True,
+        )
 
     def _window(
         self,

@@ -1,6 +1,6 @@
 """Geometry of one layer: a rectangle of the source image and its place on the network's input."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from yolact_pl.images.placement import Placement
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of source pixels, stretched to its place on the input and mirrored there.
+    """A rectangle of source pixels, mirrored, transposed and stretched to its place on the input.
 
     It may extend beyond the image. Pixel centres lie at halves, since box coordinates count from the outer
     edges.
@@ -26,6 +26,8 @@ class Window:
     """Place on the input; None: the whole input, whatever its size."""
     vertical_flip: bool = False
     """Top and bottom are exchanged."""
+    transpose: bool = False
+    """Rows become columns, after the flips: with one flip, a turn by 90 degrees."""
 
     @classmethod
     def whole(cls, size: tuple[int, int], *, flip: bool = False) -> "Window":
@@ -39,11 +41,15 @@ class Window:
             size: (height, width) of the network's input.
         """
         _, _, height, width = self._place(size)
+        if self.transpose:
+            height, width = width, height
         scale = min(self.height / height, self.width / width)
         return max(reduction for reduction in (1, 2, 4, 8) if reduction == 1 or reduction <= scale)
 
     def map_points(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """[..., 2] float (x, y) of the source in pixels of a map (height, width) of the input."""
+        if self.transpose:
+            return self._upright().map_points(points, size[::-1])[..., ::-1]
         top, left, height, width = self._place(size)
         scale = np.array([width / self.width, height / self.height], np.float32)
         mapped = (points - np.array([self.left, self.top], np.float32)) * scale
@@ -77,6 +83,8 @@ class Window:
 
     def sample_mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """A mask [H, W] of the source at the pixel centres of a map (height, width), 0 outside of it."""
+        if self.transpose:
+            return self._upright().sample_mask(mask, size[::-1]).T
         top, left, height, width = self._place(size)
         if self.flip:  # sampled as if it were not, at the mirrored place
             left = size[1] - left - width
@@ -98,6 +106,11 @@ class Window:
             masks[:, : inside[0].start] = masks[:, inside[0].stop :] = False
             masks[:, :, : inside[1].start] = masks[:, :, inside[1].stop :] = False
 
+    def _upright(self) -> "Window":
+        """The same before it is transposed, on the transposed input."""
+        place = None if self.placement is None else self.placement.transposed()
+        return replace(self, placement=place, transpose=False)
+
     def _place(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Top, left, height and width of the place on a map (height, width)."""
         return (0, 0, *size) if self.placement is None else self.placement.on(size)
@@ -115,6 +128,9 @@ class Window:
         Returns:
             The part [h, w, 3] uint8, and the rows and columns of the input it covers.
         """
+        if self.transpose:
+            part, (columns, rows) = self._upright().cut(image, size[::-1], reduction=reduction)
+            return np.ascontiguousarray(part.transpose(1, 0, 2)), (rows, columns)
         if self.placement is None:
             return self._cut(image, size, reduction)
         placement = self.placement
