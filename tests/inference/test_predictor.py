@@ -119,6 +119,26 @@ def test_min_score_leaves_out_the_rest() -> None:
     assert some.scores.min() > middle
 
 
+def test_min_score_auto_is_another_one_for_each_class() -> None:
+    images = random_images((50, 40))
+    (everything,) = small_predictor().with_options(top_k=30)(images)
+    thresholds = [0.99, float(np.median(everything.scores)), 0.0]
+    predictor = small_predictor(class_thresholds=thresholds)
+    kept = everything[everything.scores > np.array(thresholds, np.float32)[everything.labels]]
+    assert 3 < len(kept) < len(everything)
+    assert set(kept.labels.tolist()) == {1, 2}
+    for auto in (predictor.with_options(min_score="auto", top_k=3), predictor.with_options(top_k=3)):
+        (found,) = auto.with_options(min_score="auto")(images)
+        assert_same(found, kept[:3])
+    (found,) = predictor.with_options(min_score="auto").with_options(min_score=0.0, top_k=30)(images)
+    assert_same(found, everything)
+
+
+def test_min_score_auto_needs_measured_scores() -> None:
+    with pytest.raises(ValueError, match=r"python run\.py task=eval checkpoint=FILE save_thresholds=true"):
+        small_predictor(min_score="auto")
+
+
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 @pytest.mark.parametrize(
     ("options", "most"),

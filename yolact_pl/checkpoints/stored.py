@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from yolact_pl.checkpoints.class_thresholds import class_thresholds
 from yolact_pl.checkpoints.description import (
     ENTRY,
     CheckpointError,
@@ -56,6 +57,8 @@ class StoredNetwork:
     """The whole config of the run that wrote the file; None for released weights, which hold nothing else."""
     weights: dict[str, Tensor]
     """By the network's own names, or by the published ones if there is no config."""
+    class_thresholds: tuple[float, ...] | None = None
+    """The best minimum score of each class, where that was measured, see `checkpoints.class_thresholds`."""
 
     @property
     def value_range(self) -> ValueRange | None:
@@ -135,6 +138,7 @@ def read_stored_network(
             resize=described.get("resize", STRETCH),
             config=described["config"],
             weights=network_weights(content),
+            class_thresholds=class_thresholds(content, path),
         )
     weights = named_tensors(content, source=path)
     side = released_image_size(path)

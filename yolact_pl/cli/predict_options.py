@@ -7,7 +7,7 @@ from omegaconf import DictConfig, ListConfig
 
 from yolact_pl.config.switches import check_switches
 from yolact_pl.inference.engines.torch_engine import resolve_device
-from yolact_pl.inference.options import is_count, is_number, nearest
+from yolact_pl.inference.options import AUTO, is_count, is_number, nearest
 from yolact_pl.inference.tiling.tiles import tile_overlap
 from yolact_pl.inference.video.writer import CODECS
 from yolact_pl.inference.writing.outputs import MAX_INDEX
@@ -77,7 +77,7 @@ def _check_save(save: Sequence[str], possible: Sequence[str]) -> None:
 def _check_kinds(cfg: DictConfig) -> None:
     check_switches(cfg, *SWITCHES)
     for key in NUMBERS:
-        if not is_number(cfg[key]):
+        if not is_number(cfg[key]) and (key, cfg[key]) != ("min_score", AUTO):
             raise ValueError(f"{key}={cfg[key]}: expected a number")
     for key in ("batch_size", "top_k", "tile"):
         if cfg[key] is not None and not is_count(cfg[key]):

@@ -34,6 +34,8 @@ class Trained(NamedTuple):
     """The annotation file's id of each class that the network was trained with."""
     names_are_stored: bool
     """False for released weights: their class names follow from their number."""
+    class_thresholds: tuple[float, ...] | None
+    """The best minimum score of each class, where that was measured."""
 
     def data(self) -> CocoDataModule:
         """The data set of the config, with labels that count the classes as the network does.
@@ -74,4 +76,12 @@ def load_trained(
     network = build_network(merged, len(stored.class_names), pretrained=False)
     stored.fill(network)
     names_are_stored = stored.config is not None
-    return Trained(stored.path, network, merged, stored.class_names, stored.category_ids, names_are_stored)
+    return Trained(
+        path=stored.path,
+        network=network,
+        cfg=merged,
+        class_names=stored.class_names,
+        category_ids=stored.category_ids,
+        names_are_stored=names_are_stored,
+        class_thresholds=stored.class_thresholds,
+    )

@@ -141,8 +141,9 @@ def load(
             taken for COCO's, others are numbered.
         anchors: those that a `.pth` was trained with: "coco", "pascal", "plus" (YOLACT++), or arguments of
             `Anchors` that differ from the recognised ones, such as {"scales": [12, 24, 48, 96, 192]}.
-        options: min_score (0.3), classes, top_k, nms ("cross_class": one label per object; "fast": as
-            published), iou_threshold (0.5), see `Options`; defaults of all calls.
+        options: min_score (0.3; "auto": as measured for each class), classes, top_k, nms ("cross_class": one
+            label per object; "fast": as published), iou_threshold (0.5), see `Options`; defaults of all
+            calls.
 
     Raises:
         ValueError: no such file, not a checkpoint that can be used, no such device, or a wrong option.

@@ -29,6 +29,7 @@ class Predictor:
         class_names: one for each label.
         resize: how images are placed on the network's input, as the network was trained.
         value_range: how image files with more than 8 bits are to be read, as in training, see `read_image`.
+        class_thresholds: what `min_score="auto"` is for each class, where that was measured.
         options: see `Options`.
 
     Raises:
@@ -42,6 +43,7 @@ class Predictor:
         class_names: Sequence[str],
         resize: Resize,
         value_range: ValueRange | None = None,
+        class_thresholds: Sequence[float] | None = None,
         **options: Unpack[Options],
     ) -> None:
         if len(class_names) != engine.num_classes:
@@ -53,7 +55,8 @@ class Predictor:
         self.class_names = tuple(class_names)
         self.resize = resize
         self.value_range = value_range
-        self.request = engine.usual.changed(options, self.class_names)
+        self.class_thresholds = class_thresholds
+        self.request = engine.usual.changed(options, self.class_names, class_thresholds)
         engine.check(self.request)
 
     def with_options(self, **options: Unpack[Options]) -> "Predictor":
@@ -63,7 +66,7 @@ class Predictor:
             ValueError: a class that the network does not know, or a value out of its range.
         """
         changed = copy.copy(self)
-        changed.request = self.request.changed(options, self.class_names)
+        changed.request = self.request.changed(options, self.class_names, self.class_thresholds)
         self.engine.check(changed.request)
         return changed
 
@@ -133,8 +136,13 @@ class Predictor:
 
     def detect(self, outputs: Any, index: int, size: tuple[int, ...]) -> Detections:
         """The last step: detections of one image of the batch, of (height, width), in its pixels."""
-        placement = self.placement(size)
-        return self.engine.detect(outputs, index, (size[0], size[1]), placement, self.request)
+        place = (size[0], size[1]), self.placement(size)
+        request = self.request
+        if request.class_min_scores is None:
+            return self.engine.detect(outputs, index, *place, request)
+        found = self.engine.detect(outputs, index, *place, replace(request, top_k=None))
+        shown = found.scores > np.array(request.class_min_scores, np.float32)[found.labels]
+        return found[shown][: request.top_k]
 
 
 def _check_image(index: int, image: NDArray[np.uint8]) -> None:

@@ -195,6 +195,7 @@ def _predictor(cfg: DictConfig) -> Predictor:
         device=cfg.device,
         half=cfg.half,
         value_range=stored_value_range(trained.cfg),
+        class_thresholds=trained.class_thresholds,
         nms=cfg.nms,
         iou_threshold=cfg.iou_threshold,
         min_score=cfg.min_score,

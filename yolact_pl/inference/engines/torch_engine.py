@@ -185,15 +185,17 @@ def torch_predictor(
     device: str | torch.device = "auto",
     half: bool = False,
     value_range: ValueRange | None = None,
+    class_thresholds: Sequence[float] | None = None,
     **options: Unpack[Options],
 ) -> Predictor:
-    """A predictor with the torch engine; arguments as for `TorchEngine`, `Resize` and `Options`."""
+    """A predictor with the torch engine; arguments as for `TorchEngine`, `Resize` and `Predictor`."""
     engine = TorchEngine(network, postprocess, device=device, half=half)
     return Predictor(
         engine,
         class_names=class_names,
         resize=Resize(resize, image_size),
         value_range=value_range,
+        class_thresholds=class_thresholds,
         **options,
     )
 
@@ -221,6 +223,7 @@ def read_checkpoint(
         device=device,
         half=half,
         value_range=stored.value_range,
+        class_thresholds=stored.class_thresholds,
     )
     return predictor, stored.category_ids
 
