@@ -1,6 +1,6 @@
 """The library's entry: load a trained network, give it images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -8,6 +8,7 @@ from PIL import Image
 from typing_extensions import Unpack
 
 from yolact_pl.images.any_image import AnyImage, ImageStack, is_one_image, to_pixels
+from yolact_pl.inference.exported.model_file import exported_file
 from yolact_pl.inference.options import Options, is_count
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.results.image_detections import ImageDetections
@@ -20,6 +21,8 @@ ONE_LABEL = "cross_class"
 IOU_THRESHOLD = 0.5
 """Suppression that gives an object its best class only; the published one may give it several."""
 SMALLEST_SIDE = 32
+NEEDS_TORCH = ("torch", "yolact_pl.inference.engines.torch_engine")
+"""Missing where there is no torch: itself, and in yolact-pl-runtime the engine."""
 
 
 class Model:
@@ -129,9 +132,13 @@ def load(
 ) -> Model:
     """A trained network, ready to be called with images.
 
+    An exported file needs no torch. Size, precision and suppression are inside of it: what is left out is as
+    it was exported, another choice is refused with the export that has it.
+
     Args:
         checkpoint: a file of this project's training, a released `.pth`, or the name of published weights,
-            such as "yolact_base", which are fetched once.
+            such as "yolact_base", which are fetched once; or an exported `model.onnx`, `model_openvino`, or
+            the folder that has one.
         device: "auto" (CUDA or MPS where there is one, else the CPU), or where to run.
         image_size: of the network's input, a side or (height, width); None: as it was trained.
         resize: how images are placed on it, "stretch", "letterbox" or "shortest_edge", see `Resize`; None:
@@ -152,19 +159,47 @@ def load(
         image_size = _height_width(image_size)
     if not isinstance(half, bool):
         raise ValueError(f"half={half!r}: expected True or False")
-    from yolact_pl.inference.engines.torch_engine import read_checkpoint
+    exported = exported_file(checkpoint)
+    if exported is not None:
+        from yolact_pl.inference.exported.predictor import read_exported
 
-    predictor, category_ids = read_checkpoint(
-        checkpoint,
-        device=device,
-        image_size=image_size,
-        resize=resize,
-        half=half,
-        class_names=class_names,
-        anchors=anchors,
-    )
-    asked: Options = {"min_score": MIN_SCORE, "nms": ONE_LABEL, "iou_threshold": IOU_THRESHOLD, **options}
-    return Model(predictor.with_options(**asked), category_ids)
+        if anchors is not None:
+            raise ValueError(f"anchors belong to a .pth: leave them out for {exported}")
+        predictor, metadata = read_exported(
+            exported,
+            device=str(device),
+            image_size=image_size,
+            resize=resize,
+            half=half,
+            class_names=class_names,
+        )
+        category_ids = metadata.category_ids
+        usual: Options = {"min_score": max(MIN_SCORE, metadata.score_threshold)}
+    else:
+        predictor, category_ids = _checkpoint_reader(checkpoint)(
+            checkpoint,
+            device=device,
+            image_size=image_size,
+            resize=resize,
+            half=half,
+            class_names=class_names,
+            anchors=anchors,
+        )
+        usual = {"min_score": MIN_SCORE, "nms": ONE_LABEL, "iou_threshold": IOU_THRESHOLD}
+    return Model(predictor.with_options(**{**usual, **options}), category_ids)
+
+
+def _checkpoint_reader(checkpoint: str | Path) -> Callable[..., tuple[Predictor, list[int]]]:
+    try:
+        from yolact_pl.inference.engines.torch_engine import read_checkpoint
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDS_TORCH:
+            raise
+        raise ValueError(
+            f"{checkpoint} is no exported file: a checkpoint needs torch, which comes with yolact-pl (pip "
+            "install yolact-pl in place of yolact-pl-runtime)"
+        ) from error
+    return read_checkpoint
 
 
 def _height_width(image_size: int | Sequence[int]) -> tuple[int, int]:

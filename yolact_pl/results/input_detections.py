@@ -57,7 +57,7 @@ class InputDetections(NamedTuple):
             offset = _width_height((placement.top, placement.left))
             in_image = (self.boxes - offset) / _width_height((placement.height, placement.width))
             region = placement._replace(canvas=self.input_size).on(map_size)
-        windows = crop_windows(relative * _width_height(map_size), map_size)
+        windows = mask_windows(self.boxes, self.input_size, map_size)
         masks = SoftMasks.cropped(self.masks, windows, region, size)
         boxes = _fit_boxes(in_image, size)
         if refine_boxes:
@@ -78,6 +78,23 @@ class InputDetections(NamedTuple):
         _, top, left, h, w = Placement.whole(self.input_size) if placement is None else placement
         place = (left / width, top / height, (left + w) / width, (top + h) / height)
         return MaskParts(self.prototypes, self.coefficients, relative, place)
+
+
+def mask_windows(
+    boxes: NDArray[np.float32], input_size: tuple[int, int], map_size: tuple[int, int]
+) -> NDArray[np.int64]:
+    """What of each mask is kept.
+
+    Args:
+        boxes: [N, 4] xyxy in pixels of the input.
+        input_size: (height, width) of the input.
+        map_size: (height, width) of the masks.
+
+    Returns:
+        [N, 4] xyxy in pixels of the masks, see `crop_windows`.
+    """
+    relative = boxes / _width_height(input_size)
+    return crop_windows(relative * _width_height(map_size), map_size)
 
 
 def _fit_boxes(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

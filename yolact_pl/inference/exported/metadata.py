@@ -81,6 +81,8 @@ class ExportMetadata:
     """Whether the corners of boxes are cut down to whole pixels of the image, as published."""
     mask_confidence: bool = False
     """Whether `mask_scores` count how sure the pixels are, see `Postprocess`."""
+    refine_boxes: bool = False
+    """Whether boxes are to be averaged with the rectangles around their masks, see `Postprocess`."""
     num_prototypes: int
     prototype_size: tuple[int, int]
     """(height, width) of prototypes and masks at `image_size`."""
@@ -106,7 +108,7 @@ class ExportMetadata:
                 raise ExportError(f"{key}={getattr(self, key)!r}: expected {' or '.join(choices)}")
         for key in ("image_size", "prototype_size"):
             _require(key, getattr(self, key), _is_size, "(height, width) in pixels")
-        for key in ("dynamic_size", "whole_pixel_boxes", "mask_confidence"):
+        for key in ("dynamic_size", "whole_pixel_boxes", "mask_confidence", "refine_boxes"):
             _require(key, getattr(self, key), lambda value: isinstance(value, bool), "true or false")
         for key in ("max_candidates", "max_detections", "num_prototypes"):
             _require(key, getattr(self, key), is_count, "a whole number of at least 1")
