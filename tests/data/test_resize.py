@@ -7,7 +7,7 @@ import torch
 
 from tests.parity.weights import image as recipe_image
 from yolact_pl.data.resize import resize_images
-from yolact_pl.images.resize import resize_image
+from yolact_pl.images.resize import resize_as_torch, resize_image
 
 RECORDED = Path(__file__).parents[1] / "parity" / "transforms_a.npz"
 RESNET_MEAN = np.array([123.68, 116.78, 103.94], np.float32)  # RGB
@@ -54,3 +54,12 @@ def test_resizing_takes_the_nearest_pixels_without_rounding() -> None:
     # Centres at 0.75 and 2.25 of 3, 0.25 and 1.75 from the first pixel's: rows 7.5, 52.5, columns 2.5, 17.5.
     expected = np.add.outer([7.5, 52.5], [2.5, 17.5])
     np.testing.assert_allclose(resize_image(pixels, (2, 2))[:, :, 0], expected)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (1080, 1920), (97, 33), (1, 5), (1, 1), (55, 40)])
+def test_resizing_with_numpy_equals_torch(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    expected = resize_images(torch.from_numpy(pixels).permute(2, 0, 1)[None], (55, 40))[0].permute(1, 2, 0)
+    resized = resize_as_torch(pixels, (55, 40))
+    assert resized.dtype == np.float32
+    np.testing.assert_allclose(resized, expected.numpy(), atol=1e-3)

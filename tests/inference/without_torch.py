@@ -1,4 +1,4 @@
-"""The way of an image through a predictor whose engine is not torch's; run where torch cannot be imported."""
+"""The way of an image through predictors whose engine is not torch's; run where torch cannot be imported."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import yolact_pl
+from tests.inference.exported.drawn_graph import drawn_metadata, write_onnx
 from yolact_pl.images.placement import Placement, Resize
 from yolact_pl.inference.measuring.benchmark import measure_stages
 from yolact_pl.inference.measuring.timing import Meter
@@ -76,3 +78,12 @@ assert [len(frame.detections) for frame in seen] == [1, 1, 1]
 assert measure_stages(predictor, [lambda: image] * 2, warmup=0).detections == [1, 1]
 with pytest.raises(ValueError, match="this file has fast NMS inside"):
     model(image, nms="exact")
+
+with TemporaryDirectory() as folder:
+    exported = yolact_pl.load(write_onnx(Path(folder) / "model.onnx", drawn_metadata()))
+    assert exported([image, image])[1].names == ["dög", "cat"]
+    seen.clear()
+    predict_video([Frame(n, n / 25, image) for n in range(3)], exported.predictor, seen.append)
+    assert [len(frame.detections) for frame in seen] == [2, 2, 2]
+    with pytest.raises(ValueError, match=r"a\.ckpt is no exported file: a checkpoint needs torch"):
+        yolact_pl.load(Path(folder) / "a.ckpt")

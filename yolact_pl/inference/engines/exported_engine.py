@@ -15,7 +15,7 @@ from yolact_pl.inference.options import Request
 from yolact_pl.results.detections import Detections
 from yolact_pl.results.input_detections import InputDetections, mask_windows
 
-FAR_AWAY = np.float32(1e7)  # pixels: in place of infinity
+FAR_AWAY = 1e7  # pixels: in place of infinity
 AGAIN = "export the checkpoint again with"
 
 
@@ -151,7 +151,7 @@ def _touching(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.bo
     low = np.maximum(corners.min(axis=1), (placement.left, placement.top))
     end = placement.left + placement.width, placement.top + placement.height
     high = np.minimum(corners.max(axis=1), end)
-    return (low < high).all(axis=1)
+    return np.all(low < high, axis=1)
 
 
 def _mask_logits(found: dict[str, NDArray[Any]], rows: NDArray[np.int64]) -> NDArray[np.float32]:

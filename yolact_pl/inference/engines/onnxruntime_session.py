@@ -63,7 +63,7 @@ class OnnxRuntimeSession:
         self.meter = SessionMeter(self.device, threads, (self.name, version))
 
     def run(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
-        outputs: list[Any] = self.session.run(self.outputs, {INPUT: images})
+        outputs: Any = self.session.run(self.outputs, {INPUT: images})
         return dict(zip(self.outputs, outputs, strict=True))
 
 
