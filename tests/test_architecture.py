@@ -34,6 +34,7 @@ ALLOWED = {
     "doctor": {"structures", "geometry", "images", "data", "evaluation", "report", "atomic_file"},
     "sweeps": {"atomic_file"},
     "inference": {"images", "results", "text_table"},
+    "serving": {"images", "results", "inference", "data.annotations", "atomic_file"},
     "module": {
         "structures",
         "models",

@@ -119,18 +119,21 @@ def _read(path: str | Path) -> bytes:
     return data
 
 
-def decode_image(data: bytes, name: str, *, value_range: ValueRange | None = None) -> np.ndarray:
+def decode_image(
+    data: bytes, name: str, *, value_range: ValueRange | None = None, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """The content of an image file as uint8 [H, W, 3] RGB, upright.
 
     Args:
         data: of any format that OpenCV or Pillow reads.
         name: for errors.
         value_range: if it has more than 8 bits, see `read_image`.
+        max_pixels: larger pictures are refused before they are decoded.
 
     Raises:
         ImageError: it is empty, truncated, no image, or too large.
     """
-    pixels, orientation, _ = _decode(data, name, value_range=value_range)
+    pixels, orientation, _ = _decode(data, name, value_range=value_range, max_pixels=max_pixels)
     return turn_upright(pixels, orientation)
 
 
@@ -150,10 +153,14 @@ def image_pixels(image: Image.Image, name: str, *, value_range: ValueRange | Non
 
 
 def _decode(
-    data: bytes, path: str | Path, reduction: int = 1, value_range: ValueRange | None = None
+    data: bytes,
+    path: str | Path,
+    reduction: int = 1,
+    value_range: ValueRange | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[np.ndarray, int, tuple[int, int]]:
     """Pixels as stored, the EXIF orientation (1..8), and (height, width) without the reduction."""
-    header = _open(data, path)
+    header = _open(data, path, max_pixels)
     reduction = _possible_reduction(header, data, reduction)
     pixels = _decode_opencv(data, reduction) if header.mode in _OPENCV_MODES and is_complete(data) else None
     if pixels is None:
@@ -162,7 +169,7 @@ def _decode(
     return pixels, 1 if _is_png_without_exif(data) else _orientation(header), stored
 
 
-def _open(data: bytes, path: str | Path) -> Image.Image:
+def _open(data: bytes, path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The image in a file's content, which was checked as far as its header tells."""
     if not data:
         raise ImageError(f"{path} is empty; replace or remove the file.")
@@ -176,7 +183,7 @@ def _open(data: bytes, path: str | Path) -> Image.Image:
         raise ImageError(f"{path} has a damaged header ({error}); replace the file.") from None
     if data[:8] == PNG_START and b"IEND" not in data:  # Pillow is content if only the end mark is missing
         raise ImageError(f"{path} is truncated; replace the file.")
-    _check_header(header, path)
+    _check_header(header, path, max_pixels)
     return header
 
 
@@ -188,12 +195,12 @@ def _possible_reduction(header: Image.Image, data: bytes, wanted: int) -> int:
     return wanted if divisible or _orientation(header) == 1 else 1
 
 
-def _check_header(image: Image.Image, path: str | Path) -> None:
+def _check_header(image: Image.Image, path: str | Path, max_pixels: int = MAX_PIXELS) -> None:
     """What can be refused before anything is decoded."""
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise ImageError(
-            f"{path} is {height} x {width}, more than {MAX_PIXELS} pixels; scale or tile it first."
+            f"{path} is {height} x {width}, more than {max_pixels} pixels; scale or tile it first."
         )
     if width * height == 0:
         raise ImageError(f"{path} has no pixels; replace the file.")

@@ -1,0 +1,1 @@
+"""Local server: REST and a page over one model."""
