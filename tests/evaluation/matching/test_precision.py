@@ -2,9 +2,7 @@
 
 import contextlib
 import copy
-import gzip
 import io
-import json
 from typing import Any
 
 import numpy as np
@@ -15,21 +13,14 @@ from hypothesis import given, settings
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tests.evaluation.reading import read_content
-from tests.evaluation.test_coco_ap import CASE, Cells, case_rows, cells, small_case
-from yolact_pl.evaluation.matching.metric import DetectionMatches
+from tests.evaluation.matching.matched import matched, recorded
+from tests.evaluation.test_coco_ap import Cells, cells, small_case
 from yolact_pl.evaluation.matching.precision import precision_table, recall_table
 from yolact_pl.evaluation.matching.ranking import rank_detections
 from yolact_pl.evaluation.matching.set_matches import Kind, SetMatches
 from yolact_pl.results.encoding import ImageResults
 
 AREAS = [(0, 1e10), (0, 32**2), (32**2, 96**2), (96**2, 1e10)]
-
-
-def matched(content: dict[str, Any], rows: list[ImageResults], *, boundary: bool = False) -> SetMatches:
-    metric = DetectionMatches(read_content(content), boundary=boundary)
-    metric.update(rows)
-    return metric.compute()
 
 
 def expected(content: dict[str, Any], rows: list[ImageResults], kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -82,13 +73,11 @@ def test_boundaries_equal_faster_coco_eval(objects: Cells, found: Cells) -> None
 
 
 def test_recorded_detections_of_80_classes() -> None:
-    with gzip.open(CASE) as file:
-        case = json.load(file)
-    rows = case_rows(case)
-    matches = matched(case["gt"], rows, boundary=True)
-    assert_same(matches, "box", expected(case["gt"], rows, "bbox"))
-    assert_same(matches, "mask", expected(case["gt"], rows, "segm"))
-    assert_same(matches, "boundary", expected(case["gt"], rows, "boundary"))
+    content, rows = recorded()
+    matches = matched(content, rows, boundary=True)
+    assert_same(matches, "box", expected(content, rows, "bbox"))
+    assert_same(matches, "mask", expected(content, rows, "segm"))
+    assert_same(matches, "boundary", expected(content, rows, "boundary"))
 
 
 def test_boundaries_have_to_be_measured() -> None:
