@@ -119,6 +119,8 @@ def test_run_is_named_after_its_checkpoint(tmp_path: Path, monkeypatch: pytest.M
     assert name("checkpoint='/runs/a b/checkpoints/last.ckpt'") == "a b"
     assert name("checkpoint=weights/yolact_base_54_800000.pth") == "yolact_base_54_800000"
     assert name("checkpoint=yolact_base") == "yolact_base"
+    assert name("checkpoint=outputs/mine/2026-01-02_03-04-05_export") == "mine"
+    assert name("checkpoint=outputs/mine/2026-01-02_03-04-05_export/model_openvino/model.xml") == "mine"
     for told in (["name=x"], ["experiment=quickstart"], ["-m"], ["task=train"]):
         assert name("checkpoint=auto", *told) is None
     assert name() is None

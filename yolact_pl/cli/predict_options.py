@@ -6,7 +6,6 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig
 
 from yolact_pl.config.switches import check_switches
-from yolact_pl.inference.engines.torch_engine import resolve_device
 from yolact_pl.inference.options import AUTO, is_count, is_number, nearest
 from yolact_pl.inference.tiling.tiles import tile_overlap
 from yolact_pl.inference.video.writer import CODECS
@@ -22,8 +21,13 @@ BATCH_SIZE = 4
 NUMBERS = ("min_score", "overlap")
 
 
+def usual_batch_size(device: str) -> int:
+    """If none is given."""
+    return 1 if device == "cpu" else BATCH_SIZE
+
+
 def checked_options(cfg: DictConfig, *, video: bool) -> DictConfig:
-    """The config with `save` as a list, also where one word was given, and with a batch size.
+    """The config with `save` as a list, also where one word was given.
 
     Args:
         cfg: as Hydra composed it, see `conf/task/predict.yaml`.
@@ -35,8 +39,6 @@ def checked_options(cfg: DictConfig, *, video: bool) -> DictConfig:
     cfg = cfg.copy()
     cfg.save = _words(cfg.save)
     _check_kinds(cfg)
-    if cfg.batch_size is None:
-        cfg.batch_size = 1 if resolve_device(cfg.device).type == "cpu" else BATCH_SIZE
     _check_save(cfg.save, OF_VIDEO if video else OF_IMAGES)
     if not cfg.save and not cfg.show:
         raise ValueError(f"save=[] and show=false leave nothing to do: give some of {', '.join(OF_IMAGES)}")

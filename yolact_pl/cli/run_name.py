@@ -54,8 +54,8 @@ def _newest_name() -> str | None:
 
 
 def _name(path: Path) -> str:
-    """Of the run that has written the file, or else the file's own."""
-    if path.parent.name != "checkpoints":
-        return path.stem
-    run = path.absolute().parents[1]
-    return run.parent.name if _RUN_FOLDER.fullmatch(run.name) else run.name
+    """Of the run that has written the file or the folder, or else the file's own."""
+    for run in (path.absolute(), *path.absolute().parents):
+        if _RUN_FOLDER.fullmatch(run.name):
+            return run.parent.name
+    return path.absolute().parents[1].name if path.parent.name == "checkpoints" else path.stem

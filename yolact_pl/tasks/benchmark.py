@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from yolact_pl.atomic_file import atomic_file
 from yolact_pl.config.build import build, build_network, image_size, resize_mode
+from yolact_pl.config.exported import Exported, load_exported
 from yolact_pl.config.missing_data import check_data
 from yolact_pl.config.switches import check_compile, check_switches, compile_network
 from yolact_pl.config.trained import Trained, load_trained
@@ -45,8 +46,7 @@ class Subject(NamedTuple):
     """What is measured."""
 
     predictor: Predictor
-    cfg: DictConfig
-    """The checkpoint's with the command line's overrides, or the run's."""
+    name: str
     checkpoint: Path | None
 
 
@@ -59,7 +59,7 @@ class Images(NamedTuple):
 
 
 def run(cfg: DictConfig) -> None:
-    """Measure a checkpoint, or the untrained network of the config, on this machine.
+    """Measure a checkpoint, an exported file, or the untrained network of the config, on this machine.
 
     Shows the times of each stage and of each batch size as tables and writes them to `benchmark.json`.
 
@@ -67,10 +67,14 @@ def run(cfg: DictConfig) -> None:
         ValueError: checkpoint or options that can't be used.
     """
     _check_options(cfg)
-    trained = None if cfg.checkpoint is None else load_trained(cfg)
-    used = cfg if trained is None else trained.cfg
-    data = _validation_set(used) if cfg.task.images > 0 else None
-    subject = _untrained(cfg, data) if trained is None else _subject(trained, cfg)
+    exported = load_exported(cfg)
+    trained = None if exported is not None or cfg.checkpoint is None else load_trained(cfg)
+    source = exported or trained
+    data = _validation_set(cfg if source is None else source.cfg) if cfg.task.images > 0 else None
+    if exported is not None:
+        subject = _exported_subject(exported, cfg)
+    else:
+        subject = _untrained(cfg, data) if trained is None else _subject(trained, cfg)
     with tempfile.TemporaryDirectory() as folder:
         images = _synthetic(cfg.task, Path(folder)) if data is None else _of_data(data, cfg.task.images)
         times, batches = _measure(subject.predictor, images, cfg.task)
@@ -115,14 +119,20 @@ def _validation_set(cfg: DictConfig) -> CocoDataModule | None:
 
 def _subject(trained: Trained, asked: DictConfig) -> Subject:
     predictor = _predictor(trained.network, trained.cfg, trained.class_names, asked)
-    return Subject(predictor, trained.cfg, trained.path)
+    return Subject(predictor, trained.cfg.name, trained.path)
+
+
+def _exported_subject(exported: Exported, asked: DictConfig) -> Subject:
+    if asked.task.compile:
+        raise ValueError(f"task.compile={asked.task.compile} is for torch: leave it out for {exported.path}")
+    return Subject(exported.predictor, exported.metadata.checkpoint.get("name", asked.name), exported.path)
 
 
 def _untrained(cfg: DictConfig, data: CocoDataModule | None) -> Subject:
     """The network of the config with random weights: it takes as long as a trained one."""
     names = [f"class {label}" for label in range(COCO_CLASSES)] if data is None else data.classes
     network = build_network(cfg, len(names), pretrained=False)
-    return Subject(_predictor(network, cfg, names, cfg), cfg, None)
+    return Subject(_predictor(network, cfg, names, cfg), cfg.name, None)
 
 
 def _predictor(
@@ -162,8 +172,8 @@ def _synthetic(task: DictConfig, folder: Path) -> Images:
 
 
 def _measure(predictor: Predictor, images: Images, task: DictConfig) -> tuple[StageTimes, list[BatchTimes]]:
-    assert isinstance(predictor.engine, TorchEngine)
-    compile_network(predictor.engine.network, task.compile, dynamic=False)
+    if isinstance(predictor.engine, TorchEngine):
+        compile_network(predictor.engine.network, task.compile, dynamic=False)
     try:
         times = measure_stages(predictor, images.reads, warmup=task.warmup)
         batches = [
@@ -182,7 +192,7 @@ def _report(
 ) -> BenchmarkReport:
     predictor = subject.predictor
     return BenchmarkReport(
-        name=subject.cfg.name,
+        name=subject.name,
         checkpoint=None if subject.checkpoint is None else str(subject.checkpoint),
         image_size=list(predictor.image_size),
         num_classes=len(predictor.class_names),

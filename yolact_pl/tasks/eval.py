@@ -4,7 +4,7 @@ import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from yolact_pl.callbacks.coco_evaluation import CocoEvaluation
 from yolact_pl.config.build import build, image_size, resize_mode
+from yolact_pl.config.exported import load_exported
 from yolact_pl.config.switches import check_switches
 from yolact_pl.config.trained import load_trained
+from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.inference.engines.torch_engine import resolve_device, torch_predictor
 from yolact_pl.inference.predictor import Predictor
 from yolact_pl.inference.tiling.tiles import tile_overlap
@@ -66,8 +68,19 @@ class MeasuredPredictor(LightningModule):
         return {"detections": tiled}
 
 
+class Subject(NamedTuple):
+    """What is measured, and on what."""
+
+    path: Path
+    data: CocoDataModule
+    build_predictor: Callable[..., Predictor]
+    """Called with `device=` by each process."""
+
+
 def run(cfg: DictConfig) -> float | None:
-    """Measure a checkpoint on the validation set, as prediction uses it; returns mask AP (0..1) or None.
+    """Measure a checkpoint or an exported file on the validation set, as prediction uses it.
+
+    Returns the mask AP (0..1) or None.
 
     Writes `metrics.json`, `per_class.csv`, `confusion_matrix.csv`, `bbox_detections.json` and
     `mask_detections.json` to the output.
@@ -78,12 +91,26 @@ def run(cfg: DictConfig) -> float | None:
     check_switches(cfg, "half")
     if cfg.tile is not None:
         tile_overlap(cfg.tile, cfg.overlap)
-    cfg = _on_device(cfg)
-    trained = load_trained(cfg)
-    data = trained.data()
-    data.decode_only = True
+    cfg, subject = _subject(cfg)
+    subject.data.decode_only = True
     wanted = {name: node for name, node in build_callbacks(cfg).items() if name in ("evaluation", "progress")}
     trainer = build_trainer(cfg, list(wanted.values()), precision="32-true")  # `half` is the predictor's own
+    module = MeasuredPredictor(subject.build_predictor, tile=cfg.tile, overlap=cfg.overlap)
+    trainer.validate(module, datamodule=subject.data, verbose=False)
+    evaluation = wanted["evaluation"]
+    assert isinstance(evaluation, CocoEvaluation)
+    rank_zero_only(_log.info)("checkpoint %s\nresults in %s", subject.path, Path(cfg.output))
+    return evaluation.mask_ap
+
+
+def _subject(cfg: DictConfig) -> tuple[DictConfig, Subject]:
+    """The run's config, with the device to measure on, and what is measured."""
+    exported = load_exported(cfg)
+    if exported is not None:
+        predictor = exported.predictor
+        return _in_one_process(cfg), Subject(exported.path, exported.data(), lambda device: predictor)
+    cfg = _on_device(cfg)
+    trained = load_trained(cfg)
     build_predictor = functools.partial(
         torch_predictor,
         trained.network,
@@ -93,12 +120,14 @@ def run(cfg: DictConfig) -> float | None:
         resize=resize_mode(trained.cfg),
         half=cfg.half,
     )
-    module = MeasuredPredictor(build_predictor, tile=cfg.tile, overlap=cfg.overlap)
-    trainer.validate(module, datamodule=data, verbose=False)
-    evaluation = wanted["evaluation"]
-    assert isinstance(evaluation, CocoEvaluation)
-    rank_zero_only(_log.info)("checkpoint %s\nresults in %s", trained.path, Path(cfg.output))
-    return evaluation.mask_ap
+    return cfg, Subject(trained.path, trained.data(), build_predictor)
+
+
+def _in_one_process(cfg: DictConfig) -> DictConfig:
+    """The config with a trainer that needs no device: an exported file has its own."""
+    cfg = cfg.copy()
+    cfg.trainer.accelerator, cfg.trainer.devices, cfg.trainer.strategy = "cpu", 1, "auto"
+    return cfg
 
 
 def _on_device(cfg: DictConfig) -> DictConfig:

@@ -14,10 +14,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from yolact_pl.cli.out_of_memory import memory_in_words
-from yolact_pl.cli.predict_options import checked_options
+from yolact_pl.cli.predict_options import checked_options, usual_batch_size
 from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.cli.stop_signals import stop_signals
 from yolact_pl.config.build import build, image_size, resize_mode, stored_value_range
+from yolact_pl.config.exported import load_exported, options_of_file
 from yolact_pl.config.trained import load_trained
 from yolact_pl.inference.drawing.gallery import gallery, thumbnail
 from yolact_pl.inference.engines.torch_engine import torch_predictor
@@ -98,7 +99,8 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
             lambda image: not received, readable_images(files, skipped, predictor.value_range)
         )
         stem_of = dict(zip(files, stems, strict=True))
-        found = _detect_batches(images, stem_of, _detect(cfg, predictor), cfg.batch_size)
+        batch_size = cfg.batch_size or usual_batch_size(predictor.engine.device)
+        found = _detect_batches(images, stem_of, _detect(cfg, predictor, batch_size), batch_size)
         writing = map_ahead(
             writer, found, threads=WRITERS, ahead=2 * WRITERS, weigh=lambda one: weight(one.image)
         )
@@ -157,7 +159,7 @@ def _predict_video(cfg: DictConfig, predictor: Predictor) -> None:
                 paced(reader) if newest and not reader.live else reader,
                 predictor,
                 output.deliver,
-                batch_size=cfg.batch_size,
+                batch_size=cfg.batch_size or usual_batch_size(predictor.engine.device),
                 newest=newest,
                 draw=output.draws,
                 color_by=cfg.color_by,
@@ -184,6 +186,12 @@ def _detect_batches(
 
 
 def _predictor(cfg: DictConfig) -> Predictor:
+    exported = load_exported(cfg, class_names=_names(cfg.class_names))
+    if exported is not None:
+        if cfg.anchors is not None:
+            raise ValueError(f"anchors belong to a .pth: leave them out for {exported.path}")
+        options = options_of_file(cfg, exported.metadata)
+        return exported.predictor.with_options(**options, classes=_names(cfg.classes))
     anchors: Any = OmegaConf.to_container(cfg.anchors) if OmegaConf.is_config(cfg.anchors) else cfg.anchors
     trained = load_trained(cfg, class_names=_names(cfg.class_names), anchors=anchors)
     return torch_predictor(
@@ -211,11 +219,11 @@ def _names(value: Any) -> list[str] | None:
     return [str(name) for name in (value if isinstance(value, ListConfig) else [value])]
 
 
-def _detect(cfg: DictConfig, predictor: Predictor) -> Detect:
+def _detect(cfg: DictConfig, predictor: Predictor, batch_size: int) -> Detect:
     """How a batch of images is looked at: whole, or one by one through tiles."""
     if cfg.tile is None:
         return predictor.with_parts() if "prototypes" in cfg.save else predictor
-    tiled = functools.partial(predictor.tiled, tile=cfg.tile, overlap=cfg.overlap, batch_size=cfg.batch_size)
+    tiled = functools.partial(predictor.tiled, tile=cfg.tile, overlap=cfg.overlap, batch_size=batch_size)
     return lambda images: [tiled(image) for image in images]
 
 

@@ -49,6 +49,7 @@ def read_exported(
         class_names=metadata.class_names if class_names is None else class_names,
         resize=_resize(path, metadata, image_size or metadata.image_size, resize or metadata.resize),
         value_range=None if values is None else ValueRange(*values),
+        class_thresholds=metadata.class_thresholds,
         **options,
     )
     return predictor, metadata
