@@ -28,11 +28,4 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that `import yolact_pl` takes no time."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name != "cv2":
-            raise
-        raise ImportError(
-            "yolact_pl needs OpenCV: pip install opencv-python-headless, or opencv-python for windows"
-        ) from error
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,5 +1,6 @@
 """From training to pictures, and what goes wrong on the way."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -62,6 +63,30 @@ def test_eval_repeats_the_validation_of_training(
     trained, measured = (json.loads((p / "mask_detections.json").read_text()) for p in (first_run, tmp_path))
     assert [row["score"] for row in measured] == pytest.approx([row["score"] for row in trained], abs=1e-5)
     assert len((tmp_path / "per_class.csv").read_text().splitlines()) > 2
+
+
+def test_report_and_thresholds_of_a_checkpoint(
+    first_run: Path, run_task: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = first_run / "checkpoints" / "last.ckpt"
+    run_task(tmp_path, "task=eval", f"checkpoint={checkpoint}", "report=true", "save_thresholds=true")
+    report = json.loads((tmp_path / "report.json").read_text())
+    measured, metrics = report["measured"], json.loads((tmp_path / "metrics.json").read_text())
+    assert measured["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert measured["data_sha256"] == hashlib.sha256(Path(measured["data"]).read_bytes()).hexdigest()
+    assert measured["milliseconds_per_image"] > 0
+    assert report["ap"]["mask"] == metrics["mask"]
+    assert report["ap"]["box"] == metrics["box"]
+    assert set(report["ap"]) == {"box", "mask", "boundary"}
+    copy = tmp_path / "last_thresholds.ckpt"
+    thresholds = torch.load(copy, weights_only=True)["class_thresholds"]
+    assert thresholds == [row["threshold"] or 0.3 for row in report["classes"]]
+    found = tmp_path / "found"
+    source = Path(measured["data"]).parents[1] / "val"
+    run_task(found, "task=predict", f"checkpoint={copy}", f"source={source}", "min_score=auto", "save=json")
+    assert (found / "predictions.json").exists()
+    with pytest.raises(ValueError, match=r"min_score=auto: .* save_thresholds=true"):
+        run_task(found, "task=predict", f"checkpoint={checkpoint}", f"source={source}", "min_score=auto")
 
 
 @pytest.mark.usefixtures("bfloat16_cpu")

@@ -18,9 +18,10 @@ from torch import Tensor
 from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.evaluation.confusion_matrix import SCORE_THRESHOLD, confusion_matrix
+from yolact_pl.evaluation.matching.average_precision import average_precision
 from yolact_pl.evaluation.matching.metric import DetectionMatches
 from yolact_pl.evaluation.matching.set_matches import SetMatches
-from yolact_pl.evaluation.metrics import CocoMetrics
+from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
 from yolact_pl.evaluation.report import (
     format_class_table,
     format_table,
@@ -52,16 +53,25 @@ class CocoEvaluation(Callback):
             results in COCO's format).
         backend: the library that counts, see `CocoAveragePrecision`.
         num_pictures: how many images are drawn, ground truth beside prediction; the first ones.
+        boundaries: measure boundary AP too, which takes longer.
     """
 
     def __init__(
-        self, folder: str | Path, *, backend: str = "faster_coco_eval", num_pictures: int = 8
+        self,
+        folder: str | Path,
+        *,
+        backend: str = "faster_coco_eval",
+        num_pictures: int = 8,
+        boundaries: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self.backend = backend
         self.num_pictures = num_pictures
+        self.boundaries = boundaries
         self.metrics: CocoMetrics | None = None
         """Of the last validation; None without ground truth."""
+        self.boundary: AveragePrecision | None = None
+        """Of the last validation on the first rank, where boundaries are measured."""
         self.results: list[ImageResults] = []
         """Of the last validation, all images; on the first rank only."""
         self.matches: SetMatches | None = None
@@ -80,7 +90,12 @@ class CocoEvaluation(Callback):
             known = _data(trainer).val_annotations
             # Not synchronised by `compute`: only the first rank needs the rows of all ranks.
             self._ap = CocoAveragePrecision(known, backend=self.backend, sync_on_compute=False)
-            self._matches = DetectionMatches(known, ground_truth=self._ap.ground_truth, sync_on_compute=False)
+            self._matches = DetectionMatches(
+                known,
+                ground_truth=self._ap.ground_truth,
+                boundary=self.boundaries,
+                sync_on_compute=False,
+            )
         self._ap.reset()
         self._matches.reset()
         self._pictures = []
@@ -130,11 +145,13 @@ class CocoEvaluation(Callback):
     def _report(self, metrics: CocoMetrics, trainer: Trainer, conditions: Mapping[str, Any]) -> None:
         """Print and write."""
         assert self.matches is not None
+        if self.boundaries:
+            self.boundary = average_precision(self.matches, "boundary")
         write_metrics(metrics, self.folder, conditions)
         write_confusion_matrix(confusion_matrix(self.matches), _data(trainer).classes, self.folder)
         if conditions:
             _log.info("%s\n", ", ".join(f"{name} {value}" for name, value in conditions.items()))
-        _log.info("%s", format_table(metrics))
+        _log.info("%s", format_table(metrics, self.boundary))
         if math.isnan(metrics.mask.all):
             _log.warning("no object is on the %d images, so that AP says nothing", metrics.num_images)
         if trainer.state.fn == "validate":

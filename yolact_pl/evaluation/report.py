@@ -16,15 +16,18 @@ from yolact_pl.results.encoding import ImageResults
 from yolact_pl.text_table import text_table
 
 
-def format_table(metrics: CocoMetrics) -> str:
-    """The field's table in percent: rows box and mask; columns all, .50 ... .95 and small, medium, large."""
+def format_table(metrics: CocoMetrics, boundary: AveragePrecision | None = None) -> str:
+    """The field's table in percent: rows box, mask and, where given, boundary; columns all, .50 ... .95 and
+    small, medium, large.
+    """
     header = ["", "all", *(f".{iou}" for iou in IOU_PERCENT), "S", "M", "L"]
     rows = [
         [
             name,
             *map(_percent, (ap.all, *(ap.at_iou[iou] for iou in IOU_PERCENT), ap.small, ap.medium, ap.large)),
         ]
-        for name, ap in (("box", metrics.box), ("mask", metrics.mask))
+        for name, ap in (("box", metrics.box), ("mask", metrics.mask), ("boundary", boundary))
+        if ap is not None
     ]
     return text_table([header, *rows])
 
@@ -43,8 +46,8 @@ def metrics_as_dict(metrics: CocoMetrics, conditions: Mapping[str, Any]) -> dict
     return {
         **conditions,
         "images": metrics.num_images,
-        "box": _precision_as_dict(metrics.box),
-        "mask": _precision_as_dict(metrics.mask),
+        "box": precision_as_dict(metrics.box),
+        "mask": precision_as_dict(metrics.mask),
     }
 
 
@@ -105,7 +108,8 @@ def _write_list(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:
     file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _precision_as_dict(ap: AveragePrecision) -> dict[str, float | None]:
+def precision_as_dict(ap: AveragePrecision) -> dict[str, float | None]:
+    """Numbers 0..1 under the table's names and AR, None where there is no object to find."""
     numbers = {"all": ap.all, **{str(iou): value for iou, value in ap.at_iou.items()}}
     numbers |= {"S": ap.small, "M": ap.medium, "L": ap.large, "AR": ap.recall}
     return {name: None if math.isnan(value) else value for name, value in numbers.items()}

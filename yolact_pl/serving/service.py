@@ -124,12 +124,13 @@ def _for_candidates(predictor: Predictor, min_score: float) -> Predictor:
     Raises:
         ValueError: a wrong `min_score`, or a file without prototypes.
     """
+    asked: Options = {"min_score": min_score, "top_k": MAX_CANDIDATES}
     try:
-        free = predictor.with_options(
-            nms=ONE_LABEL, iou_threshold=NO_SUPPRESSION, min_score=min_score, top_k=MAX_CANDIDATES
-        )
+        all_of_them: Options = {"nms": ONE_LABEL, "iou_threshold": NO_SUPPRESSION, **asked}
+        free = predictor.with_options(**all_of_them)
     except ValueError:
-        free = predictor.with_options(min_score=max(min_score, predictor.engine.score_threshold), top_k=None)
+        asked["min_score"] = max(min_score, predictor.engine.score_threshold)
+        free = predictor.with_options(**asked)
     return free.with_parts()
 
 

@@ -14,7 +14,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tests.evaluation.matching.matched import matched, recorded
-from tests.evaluation.test_coco_ap import Cells, cells, small_case
+from tests.evaluation.reading import read_content
+from tests.evaluation.test_coco_ap import Cells, cells, numbers, small_case
+from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
+from yolact_pl.evaluation.matching.average_precision import average_precision
 from yolact_pl.evaluation.matching.precision import precision_table, recall_table
 from yolact_pl.evaluation.matching.ranking import rank_detections
 from yolact_pl.evaluation.matching.set_matches import Kind, SetMatches
@@ -93,3 +96,13 @@ def test_at_most_100_of_a_class_and_image() -> None:
     assert not rank_detections(matched(content, rows), "box").right.any()
     rows[0] = rows[0]._replace(category_ids=[2] + [1] * 100)
     assert rank_detections(matched(content, rows), "box").right[0].sum() == 1
+
+
+def test_numbers_are_those_of_the_counting_library() -> None:
+    content, rows = recorded()
+    metrics = CocoAveragePrecision(read_content(content)).summarize(rows)
+    matches = matched(content, rows)
+    for kind, theirs in (("box", metrics.box), ("mask", metrics.mask)):
+        ours = average_precision(matches, kind)
+        assert numbers(ours) == pytest.approx(numbers(theirs), abs=1e-9, nan_ok=True)
+        assert [one.name for one in ours.per_class] == [one.name for one in theirs.per_class]

@@ -10,7 +10,6 @@ from yolact_pl.evaluation.parts.rebuilding import Canvas, patch_iou
 from yolact_pl.results.mask_parts import MaskParts
 from yolact_pl.results.masks import Patch
 
-
 EMPTY = np.zeros((0, 1), np.float32), np.zeros((0, 4), np.float32)
 
 

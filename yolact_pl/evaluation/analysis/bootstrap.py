@@ -14,17 +14,17 @@ from yolact_pl.evaluation.matching.set_matches import SetMatches
 class RankedSet(NamedTuple):
     """What AP depends on: a ranking without its scores, R detections by class, the best first."""
 
-    images: NDArray[np.int32]
+    images: NDArray[np.int64]
     """[R] in 0..I-1."""
     class_sizes: NDArray[np.int64]
     """[C] how many of the R belong to each class."""
-    right: NDArray[np.uint16]
+    right: NDArray[np.int64]
     """[R]: bit t says whether it is right at the t-th of `IOU_THRESHOLDS`."""
-    ignored: NDArray[np.uint16]
+    ignored: NDArray[np.int64]
     """[R], likewise."""
-    true_images: NDArray[np.int32]
+    true_images: NDArray[np.int64]
     """[N] in 0..I-1, crowd regions left out."""
-    true_labels: NDArray[np.int32]
+    true_labels: NDArray[np.int64]
     """[N]."""
 
 
@@ -39,17 +39,15 @@ def ranked_set(matches: SetMatches, ranking: Ranking) -> RankedSet:
     last = np.full(num_classes, -1)
     np.maximum.at(last, ranking.labels[any_right], any_right)
     kept = np.arange(len(ranking.labels)) <= last[ranking.labels]
-    bits = (1 << np.arange(len(IOU_THRESHOLDS), dtype=np.uint16))[:, None]
-    right, ignored = (
-        (flags[:, kept] * bits).sum(axis=0, dtype=np.uint16) for flags in (ranking.right, ranking.ignored)
-    )
+    bits = (1 << np.arange(len(IOU_THRESHOLDS), dtype=np.int64))[:, None]
+    right, ignored = ((flags[:, kept] * bits).sum(axis=0) for flags in (ranking.right, ranking.ignored))
     return RankedSet(
-        images=matches.images[ranking.detections[kept]].astype(np.int32),
+        images=matches.images[ranking.detections[kept]],
         class_sizes=np.bincount(ranking.labels[kept], minlength=num_classes),
         right=right,
         ignored=ignored,
-        true_images=matches.true_images[~matches.iscrowd].astype(np.int32),
-        true_labels=matches.true_labels[~matches.iscrowd].astype(np.int32),
+        true_images=matches.true_images[~matches.iscrowd],
+        true_labels=matches.true_labels[~matches.iscrowd],
     )
 
 
