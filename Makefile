@@ -37,4 +37,4 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info runtime/build runtime/*.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -28,4 +28,11 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that `import yolact_pl` takes no time."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "cv2":
+            raise
+        raise ImportError(
+            "yolact_pl needs OpenCV: pip install opencv-python-headless, or opencv-python for windows"
+        ) from error

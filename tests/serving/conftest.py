@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.serving.browser import chromium
 from tests.serving.channel_engine import channel_model, colored_picture
 from tests.serving.running import Client, png, running
 from yolact_pl.serving.app import create_app
@@ -38,3 +40,9 @@ def server(pictures: Path) -> Iterator[Client]:
     )
     with running(app) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started

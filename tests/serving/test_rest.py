@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 
 from tests.serving.channel_engine import CATEGORY_IDS, CLASS_NAMES, channel_model, colored_picture
 from tests.serving.running import Client, png, running
+from yolact_pl.inference.options import Request
 from yolact_pl.serving.app import create_app
 
 PICTURE = colored_picture()
@@ -203,8 +204,8 @@ def test_analysis_of_a_file_that_suppresses_by_itself() -> None:
     """What cannot be turned off is told, so that the page's slider ends there."""
     model = channel_model()
 
-    def fixed(request: object) -> None:
-        if getattr(request, "iou_threshold", None) != 0.5 or getattr(request, "min_score", 1.0) < 0.05:
+    def fixed(request: Request) -> None:
+        if request.iou_threshold != 0.5 or (request.min_score or 0) < 0.05 or (request.top_k or 0) > 100:
             raise ValueError("exported with iou_threshold=0.5")
 
     model.predictor.engine.check = fixed  # type: ignore[method-assign]

@@ -81,10 +81,10 @@ def load_exported(cfg: DictConfig, *, class_names: Collection[str] | None = None
     return Exported(path, predictor, metadata, _with_metadata(cfg, predictor, typed))
 
 
-def options_of_file(cfg: DictConfig, metadata: ExportMetadata) -> Options:
+def options_of_file(cfg: DictConfig, metadata: ExportMetadata, classes: Collection[str] | None) -> Options:
     """The options of task=predict: as typed, else as near to the defaults as the file serves."""
     typed = typed_keys()
-    options: Options = {"min_score": cfg.min_score, "top_k": cfg.top_k}
+    options: Options = {"min_score": cfg.min_score, "top_k": cfg.top_k, "classes": classes}
     if "min_score" not in typed:
         options["min_score"] = max(cfg.min_score, metadata.score_threshold)
     if "top_k" not in typed:

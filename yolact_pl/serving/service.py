@@ -124,13 +124,12 @@ def _for_candidates(predictor: Predictor, min_score: float) -> Predictor:
     Raises:
         ValueError: a wrong `min_score`, or a file without prototypes.
     """
-    asked: Options = {"min_score": min_score, "top_k": MAX_CANDIDATES}
     try:
-        all_of_them: Options = {"nms": ONE_LABEL, "iou_threshold": NO_SUPPRESSION, **asked}
-        free = predictor.with_options(**all_of_them)
+        free = predictor.with_options(
+            nms=ONE_LABEL, iou_threshold=NO_SUPPRESSION, min_score=min_score, top_k=MAX_CANDIDATES
+        )
     except ValueError:
-        asked["min_score"] = max(min_score, predictor.engine.score_threshold)
-        free = predictor.with_options(**asked)
+        free = predictor.with_options(min_score=max(min_score, predictor.engine.score_threshold), top_k=None)
     return free.with_parts()
 
 

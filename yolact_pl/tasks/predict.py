@@ -190,8 +190,8 @@ def _predictor(cfg: DictConfig) -> Predictor:
     if exported is not None:
         if cfg.anchors is not None:
             raise ValueError(f"anchors belong to a .pth: leave them out for {exported.path}")
-        options = options_of_file(cfg, exported.metadata)
-        return exported.predictor.with_options(**options, classes=_names(cfg.classes))
+        options = options_of_file(cfg, exported.metadata, _names(cfg.classes))
+        return exported.predictor.with_options(**options)
     anchors: Any = OmegaConf.to_container(cfg.anchors) if OmegaConf.is_config(cfg.anchors) else cfg.anchors
     trained = load_trained(cfg, class_names=_names(cfg.class_names), anchors=anchors)
     return torch_predictor(

@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,7 +100,7 @@ def _cpu_name() -> str:
 
 
 def _own_version() -> str | None:
-    try:
-        return importlib.metadata.version("yolact-pl")
-    except importlib.metadata.PackageNotFoundError:  # run from a folder, not installed
-        return None
+    for name in ("yolact-pl", "yolact-pl-runtime"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return None  # run from a folder, not installed

@@ -1,0 +1,332 @@
+// The page: pictures in, objects out, and what a person does with them.
+
+import { Camera } from "./camera.js";
+import { annotations, cocoFile } from "./coco.js";
+import * as editor from "./editor.js";
+import { choose } from "./nms.js";
+import { explain, fillClasses, listClasses, listObjects, moveInList } from "./panels.js";
+import { Pictures } from "./pictures.js";
+import { View } from "./view.js";
+
+const LOWEST_SCORE = 0.05;
+const $ = (id) => document.getElementById(id);
+
+/** @param backend what analyzes pictures: `Server`, or a model in the browser */
+export async function start(backend) {
+  const page = new Page(backend);
+  try {
+    await page.open();
+  } catch (error) {
+    page.tell(error);
+  }
+}
+
+class Page {
+  constructor(backend) {
+    this.backend = backend;
+    this.hidden = new Set();
+    this.drawn = [];
+    this.items = [];
+    this.selected = null;
+    this.result = null;
+    this.saved = new Map();
+    this.pictures = new Pictures(backend);
+    this.camera = new Camera(
+      (blob) => backend.analyze(blob, Math.max(this.minScore, LOWEST_SCORE), true),
+      (picture, result, times) => this.showFrame(picture, result, times),
+    );
+    this.view = new View($("stage"), {
+      select: (item) => this.select(item),
+      click: (x, y, adds) => this.edit((item) => editor.click(this.result, item, x, y, adds)),
+      draw: (box) => this.draw(box),
+      edit: () => this.edit((item) => editor.solve(this.result, item)),
+    });
+    this.listen();
+  }
+
+  get minScore() {
+    return Number($("score").value);
+  }
+
+  async open() {
+    this.model = await this.backend.model();
+    document.title = $("model").textContent = this.model.name;
+    $("model").title = `${this.model.engine} on ${this.model.device}, ${this.model.image_size.join(" x ")} pixels`;
+    $("score").value = Number(this.model.min_score) || 0.3;
+    $("overlap").value = this.model.iou_threshold;
+    $("docs").hidden = !this.backend.folder;
+    this.showValues();
+    await this.pictures.ofServer();
+    this.listPictures();
+    if (this.pictures.length) await this.go(0);
+  }
+
+  /** Show and analyze a picture: a file or blob of an image. */
+  async analyze(blob, name) {
+    this.camera.stop();
+    $("status").textContent = "…";
+    const started = performance.now();
+    const picture = await createImageBitmap(blob).catch(() => {
+      throw new Error(`${name} cannot be shown by this browser: convert it to PNG or JPEG`);
+    });
+    const result = await this.backend.analyze(blob, LOWEST_SCORE, false);
+    this.name = name;
+    this.drawn = [];
+    this.showResult(picture, result);
+    this.say(`${result.width} x ${result.height}, ${Math.round(performance.now() - started)} ms`);
+  }
+
+  showResult(picture, result, options) {
+    this.result = result;
+    this.selected = null;
+    $("hint").hidden = true;
+    $("overlap").max = result.iouThreshold;
+    this.showValues();
+    listClasses($("classes"), result, this.hidden, () => this.update());
+    this.view.show(picture, result, options);
+    this.update();
+  }
+
+  showFrame(picture, result, { latency, rate }) {
+    this.name = "camera.png";
+    this.drawn = [];
+    this.showResult(picture, result, { keepPlace: true });
+    this.say(`${Math.round(latency)} ms, ${rate.toFixed(1)} frames a second`);
+  }
+
+  /** After a slider, a filter or an object has changed. */
+  update() {
+    if (!this.result) return;
+    const limits = { minScore: this.minScore, iouThreshold: Number($("overlap").value), hiddenLabels: this.hidden };
+    const shown = new Set(choose(this.result, limits));
+    const predicted = this.result.candidates.filter((item) => shown.has(item) || item.corrected);
+    this.items = [...this.drawn, ...predicted].filter((item) => !item.deleted);
+    if (!this.items.includes(this.selected)) this.selected = null;
+    this.showObjects();
+    this.showSelected();
+    this.view.redraw();
+  }
+
+  showObjects() {
+    this.view.items = this.items;
+    this.view.selected = this.selected;
+    $("count").textContent = this.items.length;
+    $("save").disabled = this.camera.running;
+    listObjects($("objects"), this.items, this.selected, this.result.classNames, (item) => this.select(item));
+  }
+
+  showSelected() {
+    const item = this.selected;
+    $("explaining").hidden = !item || this.view.mode !== "select";
+    $("correcting").hidden = this.view.mode === "select" || !item;
+    if (!$("explaining").hidden) explain($("prototypes"), this.result, item, () => this.turned());
+    if (item) fillClasses($("class"), this.result.classNames, item.label);
+  }
+
+  turned() {
+    this.selected.soft = null;
+    this.view.redraw();
+  }
+
+  select(item) {
+    this.selected = item;
+    if (!item && this.view.mode === "correct") this.setMode("select");
+    this.showObjects();
+    this.showSelected();
+    this.view.redraw();
+  }
+
+  /** Change the selected object. */
+  edit(change) {
+    if (!this.selected) return;
+    change(this.selected);
+    this.changed = true;
+    this.showObjects();
+    this.showSelected();
+    this.view.redraw();
+  }
+
+  draw(box) {
+    const item = editor.draw(this.result, box, this.selected?.label ?? 0);
+    this.drawn.push(item);
+    this.changed = true;
+    this.selected = item;
+    this.setMode("correct");
+    this.update();
+  }
+
+  setMode(mode) {
+    this.view.mode = mode;
+    for (const name of ["select", "correct", "box"]) press(name, name === mode);
+    if (this.result) this.showSelected();
+  }
+
+  setAdds(adds) {
+    this.view.adds = adds;
+    press("adds", adds);
+    press("removes", !adds);
+  }
+
+  async save() {
+    const rows = annotations(this.result, this.items);
+    if (this.pictures.current?.ofServer && this.pictures.current.name === this.name) {
+      const { file, pictures } = await this.backend.save(this.name, rows);
+      this.pictures.current.saved = true;
+      this.listPictures();
+      this.say(`saved ${rows.length} objects: ${pictures} pictures in ${file}`);
+    } else {
+      const { width, height } = this.result;
+      this.saved.set(this.name, { file_name: this.name, height, width, annotations: rows });
+      download(cocoFile([...this.saved.values()], this.model), "corrections.json");
+      this.say(`${rows.length} objects of ${this.name} in corrections.json, ${this.saved.size} pictures`);
+    }
+    this.changed = false;
+  }
+
+  async go(index) {
+    if (this.leaves()) {
+      const picture = this.pictures.go(index);
+      $("names").value = this.pictures.index;
+      await this.analyze(await picture.blob(), picture.name);
+    } else $("names").value = this.pictures.index;
+  }
+
+  /** Whether the picture may be left: nothing is changed, or a person says so. */
+  leaves() {
+    const may = !this.changed || confirm("Leave this picture without saving its corrections?");
+    if (may) this.changed = false;
+    return may;
+  }
+
+  listPictures() {
+    $("pictures").hidden = this.pictures.length === 0;
+    const rows = this.pictures.list.map(({ name, saved }, k) => new Option(saved ? `${name} ✓` : name, k));
+    $("names").replaceChildren(...rows);
+    $("names").value = this.pictures.index;
+  }
+
+  async toggleCamera() {
+    if (this.camera.running) {
+      this.camera.stop();
+      this.say("frozen");
+    } else if (this.leaves()) {
+      press("camera", true);
+      this.setMode("select");
+      try {
+        await this.camera.start();
+      } finally {
+        press("camera", false);
+        $("save").disabled = !this.result;
+      }
+    }
+  }
+
+  /** Files that were dropped, pasted or chosen: the first picture of them, or all of a folder. */
+  async take(files, { folder = false } = {}) {
+    if (!this.leaves()) return;
+    if (folder || files.length > 1) {
+      this.pictures.ofFiles(files);
+      this.listPictures();
+      if (!this.pictures.length) throw new Error("there is no picture among these files");
+      await this.go(0);
+    } else if (files.length) await this.analyze(files[0], files[0].name);
+  }
+
+  showValues() {
+    for (const name of ["score", "overlap"]) $(`${name}-value`).textContent = Number($(name).value).toFixed(2);
+  }
+
+  say(text) {
+    $("status").classList.remove("error");
+    $("status").textContent = text;
+  }
+
+  tell(error) {
+    $("status").classList.add("error");
+    $("status").textContent = error.message;
+  }
+
+  listen() {
+    const on = (id, kind, act) =>
+      $(id).addEventListener(kind, async (event) => {
+        try {
+          await act(event);
+        } catch (error) {
+          this.tell(error);
+        }
+      });
+    const buttons = {
+      open: () => $("file").click(),
+      "choose-folder": () => $("folder").click(),
+      camera: () => this.toggleCamera(),
+      previous: () => this.go(this.pictures.index - 1),
+      next: () => this.go(this.pictures.index + 1),
+      select: () => this.setMode("select"),
+      correct: () => this.setMode("correct"),
+      box: () => this.result && this.setMode("box"),
+      closer: () => this.view.zoom(1.5),
+      farther: () => this.view.zoom(1 / 1.5),
+      fit: () => this.view.fit(),
+      adds: () => this.setAdds(true),
+      removes: () => this.setAdds(false),
+      undo: () => this.edit((item) => editor.undo(this.result, item)),
+      reset: () => this.edit((item) => item.reset()),
+      delete: () => {
+        this.edit((item) => (item.deleted = true));
+        this.update();
+      },
+      "all-on": () => {
+        this.selected.off.clear();
+        this.turned();
+        this.showSelected();
+      },
+      save: () => this.save(),
+    };
+    for (const [id, act] of Object.entries(buttons)) on(id, "click", act);
+    on("file", "change", () => this.take($("file").files));
+    on("folder", "change", () => this.take($("folder").files, { folder: true }));
+    on("names", "change", () => this.go(Number($("names").value)));
+    for (const id of ["score", "overlap"]) {
+      on(id, "input", () => {
+        this.showValues();
+        this.update();
+      });
+    }
+    on("class", "change", () => this.edit((item) => (item.label = Number($("class").value))));
+    on("objects", "keydown", (event) => moveInList(event, this.items, this.selected, (item) => this.select(item)));
+    this.listenToDocument();
+    const keys = { v: "select", c: "correct", b: "box", "+": "closer", "-": "farther", 0: "fit", u: "undo" };
+    Object.assign(keys, { r: "reset", Delete: "delete", s: "save", PageDown: "next", PageUp: "previous" });
+    document.addEventListener("keydown", (event) => {
+      const typing = event.target.matches("select, input[type='text']") || event.ctrlKey || event.metaKey || event.altKey;
+      if (typing || !(event.key in keys)) return;
+      event.preventDefault();
+      $(keys[event.key]).click();
+    });
+  }
+
+  listenToDocument() {
+    const take = (files) => this.take(files).catch((error) => this.tell(error));
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      take(event.dataTransfer.files);
+    });
+    document.addEventListener("paste", (event) => {
+      if (event.clipboardData.files.length) take(event.clipboardData.files);
+    });
+    window.addEventListener("beforeunload", (event) => {
+      if (this.changed) event.preventDefault();
+    });
+  }
+}
+
+function press(id, pressed) {
+  $(id).setAttribute("aria-pressed", String(pressed));
+}
+
+function download(content, name) {
+  const address = URL.createObjectURL(new Blob([JSON.stringify(content)], { type: "application/json" }));
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}

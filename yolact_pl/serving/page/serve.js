@@ -1,0 +1,6 @@
+// The page of task=serve.
+
+import { start } from "./main.js";
+import { Server } from "./server.js";
+
+start(new Server());
