@@ -100,7 +100,7 @@ def test_suppression(page: Any, threshold: float) -> None:
 def solved(
     prototypes: np.ndarray, prior: np.ndarray, window: list[int], clicks: list[dict[str, Any]]
 ) -> np.ndarray:
-    """The least squares of `solveClicks` by stacking its rows, with every click active."""
+    """The least squares of `solveClicks` by stacking its rows, with all pixels around the clicks active."""
     x1, y1, x2, y2 = window
     part = prototypes[:, y1:y2, x1:x2].reshape(K, -1).astype(np.float64)
     s = 1 / (1 + np.exp(-(prior @ part)))
@@ -109,10 +109,12 @@ def solved(
     mean_square = (weights * part**2).sum() / K
     rows = [np.sqrt(weights)[:, None] * part.T, np.eye(K) * np.sqrt(1e-3 * mean_square + 1e-9)]
     targets = [np.zeros(part.shape[1]), np.zeros(K)]
+    down, across = np.mgrid[: prototypes.shape[1], : prototypes.shape[2]]
     for click in clicks:
-        at = prototypes[:, int(click["y"]), int(click["x"])].astype(np.float64)
-        rows.append(np.sqrt(1000) * at[None])
-        targets.append(np.sqrt(1000) * np.array([(1 if click["adds"] else -1) - prior @ at]))
+        disc = (across - int(click["x"])) ** 2 + (down - int(click["y"])) ** 2 <= 4
+        at = prototypes[:, disc].astype(np.float64)
+        rows.append(np.sqrt(1000 / disc.sum()) * at.T)
+        targets.append(np.sqrt(1000 / disc.sum()) * ((1 if click["adds"] else -1) - prior @ at))
     change, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets), rcond=None)
     return prior + change
 

@@ -5,6 +5,8 @@ import { logits } from "./masks.js";
 const MAX_SAMPLES = 1500;
 const MARGIN = 1;
 /** Logit that a click asks for. */
+const REACH = 2;
+/** Pixels of the map around a click that it speaks for: prototypes can tell a pixel from its neighbours. */
 const CLICK_WEIGHT = 1000;
 const LOWEST_WEIGHT = 0.02;
 const ROUNDS = 6;
@@ -15,8 +17,8 @@ const NEAR = 1e-3;
  * Coefficients near `prior` whose mask obeys all clicks.
  *
  * Minimises the mean square by which the logits of the window change, where pixels near the outline count
- * most (weight s (1 - s) of their probability s), plus 1000 x the square by which a click misses its margin.
- * Clicks that are obeyed anyway take no part.
+ * most (weight s (1 - s) of their probability s), plus 1000 x the mean square by which the pixels around a
+ * click miss its margin. Pixels that obey anyway take no part.
  *
  * @param prototypes see Result
  * @param prior Float32Array of the predicted coefficients
@@ -33,23 +35,26 @@ export function solveClicks(prototypes, prior, window, clicks) {
     return Math.max(s * (1 - s), LOWEST_WEIGHT);
   });
   const metric = gram(prototypes, samples, weights);
-  const rows = clicks.map(({ x, y }) => prototypesAt(prototypes, x, y));
-  const signs = clicks.map(({ adds }) => (adds ? 1 : -1));
+  const asked = clicks.flatMap(({ x, y, adds }) => {
+    const around = pixelsAround(prototypes, Math.floor(x), Math.floor(y));
+    const [sign, weight] = [adds ? 1 : -1, CLICK_WEIGHT / around.length];
+    return around.map(([column, row]) => ({ values: pixel(prototypes, column, row), sign, weight }));
+  });
   const active = new Set();
   let change = new Float64Array(count);
   for (let round = 0; round < ROUNDS; round++) {
     const before = active.size;
-    rows.forEach((row, k) => {
-      const logit = dot(row, prior) + dot(row, change);
-      if (signs[k] * logit < MARGIN * 0.99) active.add(k);
-    });
+    for (const one of asked) {
+      const logit = dot(one.values, prior) + dot(one.values, change);
+      if (one.sign * logit < MARGIN * 0.99) active.add(one);
+    }
     if (active.size === before) break;
     const matrix = metric.slice();
     const right = new Float64Array(count);
-    for (const k of active) {
-      addOuter(matrix, rows[k], CLICK_WEIGHT);
-      const missing = signs[k] * MARGIN - dot(rows[k], prior);
-      for (let i = 0; i < count; i++) right[i] += CLICK_WEIGHT * missing * rows[k][i];
+    for (const { values: row, sign, weight } of active) {
+      addOuter(matrix, row, weight);
+      const missing = sign * MARGIN - dot(row, prior);
+      for (let i = 0; i < count; i++) right[i] += weight * missing * row[i];
     }
     change = solveSymmetric(matrix, right, count);
   }
@@ -94,9 +99,13 @@ export function solveBox(prototypes, box, prior) {
   return Float32Array.from(solveSymmetric(matrix, right, count));
 }
 
-/** [[x, y]] of the window's pixels, every few of them where there are many. */
+/**
+ * [[x, y]] of the window's pixels, every few of them where there are many. Steps are odd: prototypes that were
+ * made by sub-pixel layers have a pattern of even length.
+ */
 function samplePixels(prototypes, [x1, y1, x2, y2]) {
-  const step = Math.max(Math.ceil(Math.sqrt(((x2 - x1) * (y2 - y1)) / MAX_SAMPLES)), 1);
+  const needed = Math.ceil(Math.sqrt(((x2 - x1) * (y2 - y1)) / MAX_SAMPLES));
+  const step = Math.max(needed + ((needed + 1) % 2), 1);
   const samples = [];
   for (let y = y1; y < y2; y += step) for (let x = x1; x < x2; x += step) samples.push([x, y]);
   return samples;
@@ -144,11 +153,15 @@ function solveSymmetric(matrix, right, count) {
   return solution;
 }
 
-/** The K values at the pixel of the map that has a point. */
-function prototypesAt(prototypes, x, y) {
-  const column = Math.min(Math.max(Math.floor(x), 0), prototypes.width - 1);
-  const row = Math.min(Math.max(Math.floor(y), 0), prototypes.height - 1);
-  return pixel(prototypes, column, row);
+/** [[x, y]] of the map's pixels in a disc. */
+function pixelsAround({ height, width }, column, row) {
+  const found = [];
+  for (let y = Math.max(row - REACH, 0); y <= Math.min(row + REACH, height - 1); y++) {
+    for (let x = Math.max(column - REACH, 0); x <= Math.min(column + REACH, width - 1); x++) {
+      if ((x - column) ** 2 + (y - row) ** 2 <= REACH ** 2) found.push([x, y]);
+    }
+  }
+  return found;
 }
 
 function pixel(prototypes, x, y) {
