@@ -46,7 +46,17 @@ ALLOWED = {
         "evaluation",
     },
     "anchor_search": {"geometry", "models", "inference", "atomic_file", "text_table"},
-    "callbacks": {"structures", "images", "results", "data", "evaluation", "inference", "module"},
+    "callbacks": {
+        "structures",
+        "images",
+        "results",
+        "data",
+        "evaluation",
+        "inference",
+        "report",
+        "module",
+        "atomic_file",
+    },
     "config": None,  # anything
     "cli": None,
     "training": None,

@@ -31,6 +31,7 @@ TINY = [
     "callbacks.progress=null",
     "callbacks.evaluation.num_pictures=2",
     "logger=csv",
+    "++report=false",
 ]
 """Half a second on one core."""
 OWN_DATA = [

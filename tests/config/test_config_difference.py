@@ -9,11 +9,12 @@ import pytest
 
 from tests.tiny_run import compose_config
 from yolact_pl.config.config_difference import difference
+from yolact_pl.config.typed_keys import typed_overrides_of_task
 
 
 def lines(*overrides: str) -> list[str]:
     compose_config(list(overrides), Path("somewhere"))
-    return difference()
+    return difference(typed_overrides_of_task())
 
 
 def test_nothing_differs() -> None:

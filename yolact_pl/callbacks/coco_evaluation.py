@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.evaluation.confusion_matrix import SCORE_THRESHOLD, confusion_matrix
 from yolact_pl.evaluation.matching.average_precision import average_precision
+from yolact_pl.evaluation.matching.image_matches import ImageMatches
 from yolact_pl.evaluation.matching.metric import DetectionMatches
 from yolact_pl.evaluation.matching.set_matches import SetMatches
 from yolact_pl.evaluation.metrics import AveragePrecision, CocoMetrics
@@ -74,6 +75,8 @@ class CocoEvaluation(Callback):
         """Of the last validation on the first rank, where boundaries are measured."""
         self.results: list[ImageResults] = []
         """Of the last validation, all images; on the first rank only."""
+        self.batch_matches: Sequence[ImageMatches] = ()
+        """Of the last batch, on this rank."""
         self.matches: SetMatches | None = None
         """Of the last validation; on the first rank only."""
         self._ap: CocoAveragePrecision | None = None
@@ -115,6 +118,7 @@ class CocoEvaluation(Callback):
         detections = outputs["detections"]
         self._ap.update([info["image_id"] for info in infos], detections)
         self._matches.update(self._ap.rows[-len(infos) :])
+        self.batch_matches = self._matches.rows[-len(infos) :]
         if trainer.is_global_zero:
             missing = self.num_pictures - len(self._pictures)
             for image, info, found in islice(zip(images, infos, detections, strict=True), missing):

@@ -1,9 +1,11 @@
 """Changes by the command line, for the log."""
 
 import logging
+from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -18,7 +20,7 @@ _NOT_SHOWN = ("experiment", "task", "output", "data_dir", "resume", "checkpoint"
 @rank_zero_only
 def log_difference() -> None:
     """Log what makes this run another one than its experiment, or than the default where there is none."""
-    lines = difference()
+    lines = difference(typed_overrides_of_task())
     if lines:
         experiment = chosen_groups().get("experiment", "None")
         _log.info("differs from %s in", "the default" if experiment == "None" else f"experiment={experiment}")
@@ -26,12 +28,15 @@ def log_difference() -> None:
             _log.info("    %s", line)
 
 
-def difference() -> list[str]:
+def difference(typed: Sequence[Override]) -> list[str]:
     """Lines such as `schedule.lr: 0.001 -> 0.0005` and `backbone: r101 -> r50`, in the order as typed.
 
     A value is compared with that of the chosen groups.
+
+    Args:
+        typed: a command line.
     """
-    overrides = list({o.key_or_group: o for o in typed_overrides_of_task()}.values())  # the last one counts
+    overrides = list({o.key_or_group: o for o in typed}.values())  # the last one counts
     groups = [o for o in overrides if (config_folder() / o.key_or_group).is_dir()]
     stated = [o for o in groups if o.key_or_group in ("experiment", "task")]
     plain, chosen = (_compose([str(o.input_line) for o in some]) for some in (stated, groups))

@@ -21,6 +21,7 @@ from yolact_pl.evaluation.matching.precision import RECALLS
 from yolact_pl.evaluation.matching.ranking import rank_detections
 from yolact_pl.evaluation.matching.set_matches import Kind, SetMatches
 from yolact_pl.evaluation.metrics import AveragePrecision
+from yolact_pl.evaluation.parts.shares import PartShares
 from yolact_pl.evaluation.report import precision_as_dict
 from yolact_pl.report.packed_arrays import pack
 
@@ -36,6 +37,7 @@ def report_numbers(
     matches: SetMatches,
     precision: Mapping[str, AveragePrecision],
     file_names: Sequence[str],
+    shares: PartShares | None = None,
 ) -> dict[str, Any]:
     """The numbers of all sections; without ground truth only what was measured.
 
@@ -44,6 +46,7 @@ def report_numbers(
         matches: of the set.
         precision: AP by "box", "mask" and "boundary"; empty without ground truth.
         file_names: of the images, in the order of the matches.
+        shares: of the network's parts, where they are known.
     """
     head = {"format_version": FORMAT_VERSION, "measured": dict(measured)}
     if not precision:
@@ -55,6 +58,7 @@ def report_numbers(
         "curves": {"recalls": _rounded(RECALLS), **{kind: _curves(matches, kind) for kind in KINDS}},
         "scores": {kind: _scores(matches, kind) for kind in KINDS},
         "confusion": _confusion(confusion_matrix(matches)),
+        "parts": None if shares is None else _parts(shares),
         "errors": {kind: errors_as_dict(count_errors(matches, kind)) for kind in KINDS},
         "images": {
             "ids": matches.image_ids.tolist(),
@@ -81,6 +85,23 @@ def errors_as_dict(errors: Errors) -> dict[str, Any]:
         "costs": [{**cost._asdict(), "gain": _number(cost.gain)} for cost in errors.costs],
         "false_positive_gain": _number(errors.false_positive_gain),
         "false_negative_gain": _number(errors.false_negative_gain),
+    }
+
+
+def _parts(shares: PartShares) -> dict[str, Any]:
+    """By size: AP, what each part costs, objects, mean mask IoUs."""
+    return {
+        "images": shares.num_images,
+        "sizes": {
+            name: {
+                "ap": _number(one.ap),
+                "gains": {part: _number(gain) for part, gain in one.gains.items()},
+                "objects": one.objects,
+                "missed": one.missed,
+                "iou": {field: _number(iou) for field, iou in one.iou.items()},
+            }
+            for name, one in shares.sizes.items()
+        },
     }
 
 

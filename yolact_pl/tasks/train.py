@@ -23,12 +23,15 @@ from yolact_pl.config.class_names import data_with_classes
 from yolact_pl.config.config_difference import log_difference
 from yolact_pl.config.hyper_parameters import hyper_parameters
 from yolact_pl.config.missing_data import check_data
+from yolact_pl.config.report_facts import trained_facts
 from yolact_pl.config.switches import check_compile, check_switches, compile_network
+from yolact_pl.config.trained import load_trained
 from yolact_pl.data.datamodule import CocoDataModule, sizes_per_process
 from yolact_pl.module import YolactModule
 from yolact_pl.schedules.schedule import Schedule
 from yolact_pl.schedules.step_decay import StepDecay
 from yolact_pl.training.fine_tune import network_to_train, step_to_start_at
+from yolact_pl.training.measuring import checkpoint_subject, measure
 from yolact_pl.training.resume import run_to_resume
 from yolact_pl.training.shared_folder import share_output_folder
 from yolact_pl.training.spawned import best_score
@@ -53,7 +56,7 @@ def run(cfg: DictConfig) -> float | None:
         ValueError: data, weights or settings that can't be trained on.
     """
     share_output_folder(cfg)
-    check_switches(cfg, "channels_last")
+    check_switches(cfg, "channels_last", "report")
     check_compile(cfg, "compile")
     resumed = run_to_resume(cfg)
     if resumed is not None:
@@ -112,6 +115,8 @@ def run(cfg: DictConfig) -> float | None:
         resume, resumed = resumed.path, None  # its weights are read again, on their device
     _announce(cfg, data, module, schedule, resume)
     trainer.fit(module, datamodule=data, ckpt_path=resume)
+    if cfg.report:
+        _report(cfg, data, callbacks)
     return _finish(callbacks)
 
 
@@ -174,6 +179,21 @@ def _resume_command(output: str, checkpoint: Path) -> str:
     """The command line of this run, in the same folder, with `resume=checkpoint`."""
     arguments = [a for a in sys.argv[1:] if not a.startswith(("resume=", "hydra.run.dir="))]
     return command_line([*arguments, f"hydra.run.dir={quoted(output)}", f"resume={quoted(str(checkpoint))}"])
+
+
+def _report(cfg: DictConfig, data: CocoDataModule, callbacks: dict[str, Callback]) -> None:
+    """Write the report of the best checkpoint, if there is one; a failure does not take the run with it."""
+    best = callbacks.get("best")
+    if not isinstance(best, ModelCheckpoint) or "evaluation" not in callbacks or not best.best_model_path:
+        return
+    quiet = cfg.copy()
+    quiet.update(checkpoint=best.best_model_path, logger=None)
+    try:
+        trained = load_trained(quiet)
+        facts = trained_facts(trained, data, Path(cfg.output))
+        measure(quiet, checkpoint_subject(trained, data), facts=facts)
+    except (ValueError, OSError) as error:
+        _log.warning("no report: %s", error)
 
 
 def _finish(callbacks: dict[str, Callback]) -> float | None:
