@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.report.evaluated import Evaluated
+from yolact_pl.evaluation.parts.rebuilding import Rebuilt
 from yolact_pl.evaluation.parts.shares import PARTS, PartShares, SizeShares
 from yolact_pl.report.evaluation_page import evaluation_page
 
@@ -125,7 +126,7 @@ def test_any_set_has_a_page(tmp_path: Path, truth: list | None, found: list, nam
 
 def test_the_costliest_part_comes_first(tmp_path: Path) -> None:
     gains = dict(zip(PARTS, (0.05, 0.3, 0.02, 0.001, 0.1), strict=True))
-    iou = dict.fromkeys(("predicted", "coefficients", "box", "prototypes", "resolution"), 0.8)
+    iou = dict.fromkeys(Rebuilt._fields, 0.8)
     size = SizeShares(0.529, gains, objects=40, missed=4, iou=iou, missed_iou=0.7)
     shares = PartShares({"all": size, "large": size}, {0: (3, 30), 1: (1, 10)}, 0, (0, 0), 2, 4, 32, (16, 16))
     page = Page(evaluation_page(replace(Evaluated(tmp_path, TRUTH, FOUND).evaluation(), shares=shares)))

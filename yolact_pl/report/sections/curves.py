@@ -60,7 +60,7 @@ def scores(matches: SetMatches) -> list[str]:
 def _per_class(found: Sequence[Curves], names: Sequence[str]) -> str:
     """A plot per class, folded."""
     aps = found[0].per_class.mean(axis=1)
-    worst = [label for label in np.argsort(aps).tolist() if not np.isnan(aps[label])]
+    worst = [label for label in map(int, np.argsort(aps)) if not np.isnan(aps[label])]
     if len(worst) < 2:
         return ""
     shown = [

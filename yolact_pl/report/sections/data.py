@@ -78,7 +78,7 @@ def differences(sets: Mapping[str, SetData], class_names: Sequence[str]) -> list
     lines = []
     for found, other, which in ((train, val, "val"), (val, train, "train")):
         absent = np.flatnonzero((found.per_class > 0) & (other.per_class == 0))
-        only = [class_names[label] for label in absent.tolist()]
+        only = [class_names[label] for label in map(int, absent)]
         if only:
             more = f" and {len(only) - 5} more" if len(only) > 5 else ""
             lines.append(f"no object in {which}: {', '.join(only[:5])}{more}")
