@@ -22,6 +22,7 @@ from yolact_pl.checkpoints.description import (
     read_checkpoint,
     without_weights,
 )
+from yolact_pl.checkpoints.stored import at_image_size
 from yolact_pl.models.yolact import Yolact
 
 Content = dict[str, Any]
@@ -206,3 +207,13 @@ def test_any_description_is_read_or_one_error(key: str, value: Any, content: Con
     torch.save(changed, tmp_path / "any.ckpt")
     with contextlib.suppress(CheckpointError):
         build_network(read_checkpoint(tmp_path / "any.ckpt")[ENTRY]["network"])
+
+
+def test_only_anchors_of_several_shapes_depend_on_the_image_size() -> None:
+    points: dict[str, Any] = {
+        "_target_": "yolact_pl.models.modern.yolact_modern.YolactModern",
+        "channels": 32,
+    }
+    assert at_image_size(points, 320) == points
+    shapes = {**points, "anchors": {"scales": [24], "image_size": 550}}
+    assert at_image_size(shapes, (64, 96))["anchors"] == {"scales": [24], "image_size": [64, 96]}

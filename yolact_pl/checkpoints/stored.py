@@ -172,4 +172,6 @@ def read_stored_network(
 def at_image_size(tree: dict[str, Any], image_size: int | Sequence[int]) -> dict[str, Any]:
     """A network's constructor calls for images of another size, a side or (height, width)."""
     size = image_size if isinstance(image_size, int) else list(image_size)
+    if "anchors" not in tree:  # one point per cell, whatever the size
+        return dict(tree)
     return {**tree, "anchors": {**tree["anchors"], "image_size": size}}
