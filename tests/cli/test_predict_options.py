@@ -66,7 +66,12 @@ def test_one_word_is_a_list_of_one_and_the_callers_config_stays() -> None:
         ({"save": None}, r"save=\[\] and show=false leave nothing to do"),
         ({"save": ["masks"], "top_k": 300}, "255"),
         ({"save": ["masks"], "top_k": None}, "255"),
-        ({"color_by": "size"}, "class or instance"),
+        ({"color_by": "size"}, "expected class, instance or"),
+        ({"color_by": "track"}, "color_by=track needs track=true"),
+        ({"track": True}, "track=true needs the frames of a video.*ffmpeg"),
+        ({"track": "maybe"}, "track=maybe: expected true or false"),
+        ({"track_buffer": 0}, "track_buffer=0"),
+        ({"track_buffer": None}, "track_buffer=None"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": "all"}, "batch_size=all"),
         ({"top_k": 0}, "top_k=0"),
@@ -93,8 +98,15 @@ def test_what_does_not_fit_is_told(changes: dict[str, Any], message: str) -> Non
         ({"save": ["prototypes"]}, "prototypes is for images"),
         ({"save": ["film"]}, "'film' is not known"),
         ({"tile": 640}, "tile is for images"),
+        ({"save": ["tracks"]}, "save: tracks needs track=true"),
     ],
 )
 def test_what_does_not_fit_a_video_is_told(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         checked_options(options(**changes), video=True)
+
+
+def test_colors_follow_tracks_where_there_are_some() -> None:
+    assert checked_options(options(), video=True).color_by == "class"
+    assert checked_options(options(track=True), video=True).color_by == "track"
+    assert checked_options(options(track=True, color_by="class"), video=True).color_by == "class"

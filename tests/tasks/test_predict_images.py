@@ -39,7 +39,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def call(source: object, **options: Any) -> Path:
         cfg = config(source, tmp_path / "out", **options)
         predictor = small_predictor().with_options(top_k=cfg.top_k)
-        monkeypatch.setattr(predict, "_predictor", lambda cfg: predictor)
+        monkeypatch.setattr(predict, "_predictor", lambda cfg: (predictor, [1]))
         predict.run(cfg)
         return tmp_path / "out"
 
@@ -96,7 +96,7 @@ def test_an_object_gets_one_label_unless_asked_otherwise(
     monkeypatch.setattr(predict, "build", lambda cfg: Postprocess(iou_threshold=0.65))
     monkeypatch.setattr(predict, "image_size", lambda cfg: (64, 96))
     monkeypatch.setattr(predict, "resize_mode", lambda cfg: "stretch")
-    request = predict._predictor(config("x", tmp_path, **options)).request
+    request = predict._predictor(config("x", tmp_path, **options))[0].request
     assert (request.nms, request.iou_threshold) == (nms, iou_threshold)
 
 
@@ -252,7 +252,7 @@ def test_nobodys_photo_is_replaced(
     (photos / name).parent.mkdir(parents=True, exist_ok=True)
     content = (photos / "b.jpg").read_bytes()
     (photos / name).write_bytes(content)
-    monkeypatch.setattr(predict, "_predictor", lambda cfg: small_predictor())
+    monkeypatch.setattr(predict, "_predictor", lambda cfg: (small_predictor(), [1]))
     with pytest.raises(ValueError, match="is a source and would be written over"):
         predict.run(config(str(photos / name), photos, save=[kind]))
     assert (photos / name).read_bytes() == content

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from yolact_pl.inference.options import Request
 from yolact_pl.inference.video.reader import VideoReader
 from yolact_pl.inference.writing import video_output
 from yolact_pl.results.detections import Detections
@@ -79,7 +81,7 @@ def numbers(path: Path) -> list[int]:
 
 
 def config(source: object, output: Path, **options: Any) -> DictConfig:
-    own = {"source": source, "output": str(output), "batch_size": 4}
+    own = {"source": source, "output": str(output), "batch_size": 4, "color_by": "class"}
     cfg = OmegaConf.merge(OmegaConf.load(OPTIONS), own, options)
     assert isinstance(cfg, DictConfig)
     return cfg
@@ -87,7 +89,7 @@ def config(source: object, output: Path, **options: Any) -> DictConfig:
 
 def run(cfg: DictConfig, stub: Stub | None = None) -> None:
     predictor: Any = stub or Stub()
-    predict._predict_video(cfg, predictor)
+    predict._predict_video(cfg, predictor, [1])
 
 
 def records(path: Path) -> list[dict[str, Any]]:
@@ -99,7 +101,7 @@ def test_a_video_and_a_line_of_json_for_each_frame(
 ) -> None:
     clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
     stub = Stub()
-    monkeypatch.setattr(predict, "_predictor", lambda cfg: stub)
+    monkeypatch.setattr(predict, "_predictor", lambda cfg: (stub, [1]))
     with caplog.at_level(logging.INFO):
         predict.run(config(str(clip), tmp_path / "out", batch_size=4))
     assert numbers(tmp_path / "out" / "clip.mp4") == list(range(FRAMES))
@@ -275,3 +277,47 @@ def test_closing_the_window_ends_a_video_without_a_complaint(
     found = numbers(tmp_path / "out" / "clip.mp4")
     assert found == list(range(len(stub.batches)))
     assert 2 <= len(found) < FRAMES
+
+
+class TrackedStub(Stub):
+    """Its object moves to the right and is weak in every third frame and missing in the fifth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.request = Request(nms="fast", iou_threshold=0.5, min_score=0.3, top_k=5)
+        self.engine = SimpleNamespace(score_threshold=0.05)
+        self.options: dict[str, Any] = {}
+
+    def with_options(self, **options: Any) -> "TrackedStub":
+        self.options = options
+        return self
+
+    def with_parts(self) -> "TrackedStub":
+        raise ValueError("this file has no coefficients")
+
+    def detect(self, predictions: torch.Tensor, index: int, size: Sequence[int]) -> Detections:
+        number = int(predictions[index])
+        mask = np.zeros((1, *size), dtype=np.bool_)
+        mask[:, 10:20, number : number + 12] = True
+        found = Detections.from_masks(
+            boxes=[[number, 10, number + 12, 20]],
+            scores=[0.9 if number % 3 else 0.2],
+            labels=[0],
+            masks=mask,
+        )
+        return found[: 0 if number == 5 else 1]
+
+
+def test_tracks_are_in_the_json_and_in_files_of_their_own(tmp_path: Path) -> None:
+    clip, stub = write_clip(tmp_path / "clip.avi", codec="MJPG"), TrackedStub()
+    run(config(str(clip), tmp_path / "out", track=True, save=["json", "tracks"], color_by="track"), stub)
+    assert stub.options == {"min_score": 0.1, "top_k": None}
+    lines = records(tmp_path / "out" / "clip.jsonl")
+    found = [[(one["tracker_id"], one["coasting"]) for one in line["detections"]] for line in lines]
+    # The first frame's object is too weak to start a track, the second's appears with its second detection.
+    assert found == [[], [], *[[(1, False)]] * 3, [(1, True)], *[[(1, False)]] * 8]
+    folder = tmp_path / "out" / "clip"
+    assert sorted(path.name for path in folder.iterdir()) == ["tracks.csv", "tracks.json", "tracks.txt"]
+    assert len((folder / "tracks.csv").read_text().splitlines()) == 1 + 12
+    run(config(str(clip), tmp_path / "out", save=["json"]))
+    assert not folder.exists()

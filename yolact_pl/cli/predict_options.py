@@ -13,9 +13,9 @@ from yolact_pl.inference.writing.outputs import MAX_INDEX
 
 OF_BOTH = ("overlay", "json", "masks", "instance_masks", "polygons", "cutouts")
 OF_IMAGES = (*OF_BOTH, "prototypes")
-OF_VIDEO = ("video", *OF_BOTH)
+OF_VIDEO = ("video", "tracks", *OF_BOTH)
 MODES = ("throughput", "latency")
-SWITCHES = ("show", "labels", "recursive", "half")
+SWITCHES = ("show", "labels", "recursive", "half", "track")
 BATCH_SIZE = 4
 """Where devices compute images at the same time."""
 NUMBERS = ("min_score", "overlap")
@@ -42,8 +42,7 @@ def checked_options(cfg: DictConfig, *, video: bool) -> DictConfig:
     _check_save(cfg.save, OF_VIDEO if video else OF_IMAGES)
     if not cfg.save and not cfg.show:
         raise ValueError(f"save=[] and show=false leave nothing to do: give some of {', '.join(OF_IMAGES)}")
-    if cfg.color_by not in ("class", "instance"):
-        raise ValueError(f"color_by={cfg.color_by}: expected class or instance")
+    _check_tracking(cfg, video=video)
     if cfg.mode not in (None, *MODES):
         raise ValueError(f"mode={cfg.mode} is not known: give {' or '.join(MODES)}, or null to choose")
     if cfg.video_suffix not in CODECS:
@@ -57,6 +56,23 @@ def checked_options(cfg: DictConfig, *, video: bool) -> DictConfig:
     if "masks" in cfg.save and (cfg.top_k is None or cfg.top_k > MAX_INDEX):
         raise ValueError(f"save: masks are numbered up to {MAX_INDEX} in a PNG; set top_k to at most that")
     return cfg
+
+
+def _check_tracking(cfg: DictConfig, *, video: bool) -> None:
+    """Check what belongs to tracks, and settle `color_by`."""
+    if cfg.track and not video:
+        raise ValueError(
+            "track=true needs the frames of a video, a camera or a stream; numbered images become a video by "
+            "ffmpeg -i frames/%06d.png clip.mp4"
+        )
+    if "tracks" in cfg.save and not cfg.track:
+        raise ValueError("save: tracks needs track=true")
+    if cfg.color_by is None:
+        cfg.color_by = "track" if cfg.track else "class"
+    if cfg.color_by not in ("class", "instance", "track"):
+        raise ValueError(f"color_by={cfg.color_by}: expected class, instance or, with track=true, track")
+    if cfg.color_by == "track" and not cfg.track:
+        raise ValueError("color_by=track needs track=true; give class or instance")
 
 
 def _words(save: Any) -> list[str]:
@@ -81,6 +97,6 @@ def _check_kinds(cfg: DictConfig) -> None:
     for key in NUMBERS:
         if not is_number(cfg[key]) and (key, cfg[key]) != ("min_score", AUTO):
             raise ValueError(f"{key}={cfg[key]}: expected a number")
-    for key in ("batch_size", "top_k", "tile"):
-        if cfg[key] is not None and not is_count(cfg[key]):
+    for key in ("batch_size", "top_k", "tile", "track_buffer"):
+        if (key == "track_buffer" or cfg[key] is not None) and not is_count(cfg[key]):
             raise ValueError(f"{key}={cfg[key]}: expected a whole number, at least 1")

@@ -26,7 +26,7 @@ class ShapeImage:
 
 def draw_shapes(size: int, rng: np.random.Generator) -> ShapeImage:
     """A square picture of up to 6 shapes, 0.16 to 0.55 of its side large, later ones above earlier ones."""
-    pixels = _texture(size, rng, contrast=28.0)
+    pixels = texture(size, rng, contrast=28.0)
     masks: list[np.ndarray] = []
     labels: list[int] = []
     for _ in range(rng.integers(1, 7)):
@@ -89,10 +89,10 @@ def _paint(size: int, pixels: np.ndarray, mask: np.ndarray, rng: np.random.Gener
     slope = rng.uniform(-0.35, 0.35, 2)
     along = np.linspace(-1, 1, size, dtype=np.float32)
     shade = 1 + slope[0] * along[:, None] + slope[1] * along
-    return colour * shade[:, :, None] + _texture(size, rng, contrast=8.0) - 128
+    return colour * shade[:, :, None] + texture(size, rng, contrast=8.0) - 128
 
 
-def _texture(size: int, rng: np.random.Generator, *, contrast: float) -> np.ndarray:
+def texture(size: int, rng: np.random.Generator, *, contrast: float) -> np.ndarray:
     """Smooth coloured noise around grey, [S, S, 3] float32; `contrast` is its standard deviation."""
     total = np.zeros((size, size, 3), np.float32)
     for cells, weight in ((3, 1.0), (9, 0.45), (30, 0.2)):

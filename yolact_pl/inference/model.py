@@ -1,6 +1,6 @@
 """The library's entry: load a trained network, give it images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,6 +11,8 @@ from yolact_pl.images.any_image import AnyImage, ImageStack, is_one_image, to_pi
 from yolact_pl.inference.exported.model_file import exported_file
 from yolact_pl.inference.options import Options, is_count
 from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.tracking.start import start_tracking
+from yolact_pl.inference.tracking.tracker import TRACK_BUFFER, Tracker
 from yolact_pl.results.image_detections import ImageDetections
 
 if TYPE_CHECKING:
@@ -109,6 +111,53 @@ class Model:
             batch_size=batch_size,
         )
         return ImageDetections(found, self.class_names, self.category_ids)
+
+    def track(
+        self,
+        frames: "str | Path | Iterable[AnyImage]",
+        *,
+        track_buffer: int = TRACK_BUFFER,
+        **options: Unpack[Options],
+    ) -> Iterator[ImageDetections]:
+        """The tracked objects of each frame of a video, one frame after the other; see `Tracker`.
+
+        Args:
+            frames: a video file, or its frames in order, each as for a call.
+            track_buffer: frames that a track survives without being seen.
+            options: as for a call; `min_score` is what starts a track.
+
+        Returns:
+            An iterator of results with `tracker_ids` and `coasting`; a frame is looked at when its result is
+            asked for.
+
+        Raises:
+            ImageError: a frame that is not an image; a ValueError.
+            ValueError: an invalid option, an unreadable video, or one image in place of frames.
+        """
+        if not is_count(track_buffer):
+            raise ValueError(f"track_buffer={track_buffer!r}: expected a number of frames, at least 1")
+        predictor = self.predictor.with_options(**options) if options else self.predictor
+        predictor, tracker = start_tracking(predictor, track_buffer=track_buffer)
+        if isinstance(frames, str | Path):
+            from yolact_pl.inference.video.reader import VideoReader  # FFmpeg is loaded where it is needed
+
+            frames = (frame.image for frame in VideoReader(str(frames)))
+        elif (
+            isinstance(frames, bytes | bytearray | memoryview | Image.Image)
+            or getattr(frames, "ndim", 4) != 4
+        ):
+            raise ValueError(
+                "track takes a video file or a list of frames: one image is given to the model itself"
+            )
+        return self._tracked(predictor, tracker, frames)
+
+    def _tracked(
+        self, predictor: Predictor, tracker: Tracker, frames: "Iterable[AnyImage]"
+    ) -> Iterator[ImageDetections]:
+        for index, frame in enumerate(frames):
+            pixels = to_pixels(frame, f"frame {index}", value_range=predictor.value_range)
+            found = tracker.update(predictor([pixels])[0])
+            yield ImageDetections(found, self.class_names, self.category_ids)
 
     def _detect(self, predictor: Predictor, images: Sequence[AnyImage]) -> list[ImageDetections]:
         several = len(images) > 1

@@ -30,6 +30,10 @@ class Detections:
     """The masks as they are kept; their memory does not grow with the image."""
     parts: MaskParts | None = None
     """What the masks were made of, where that was asked for."""
+    tracker_ids: NDArray[np.int64] | None = None
+    """[N], from 1: the same number for an object in all frames of a video; None where nothing is tracked."""
+    coasting: NDArray[np.bool_] | None = None
+    """[N], of tracked objects: true where the object was not detected but is shown where it is expected."""
 
     @classmethod
     def from_masks(
@@ -76,6 +80,8 @@ class Detections:
             labels=self.labels[index],
             small_masks=self.small_masks.rows(index),
             parts=None if self.parts is None else self.parts.rows(index),
+            tracker_ids=None if self.tracker_ids is None else self.tracker_ids[index],
+            coasting=None if self.coasting is None else self.coasting[index],
         )
 
     def mask_patch(self, row: int) -> Patch:

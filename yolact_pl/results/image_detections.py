@@ -66,6 +66,16 @@ class ImageDetections:
         return self.detections.mask_scores
 
     @property
+    def tracker_ids(self) -> NDArray[np.int64] | None:
+        """[N], from 1: the same for an object in all frames of a video; None outside of `Model.track`."""
+        return self.detections.tracker_ids
+
+    @property
+    def coasting(self) -> NDArray[np.bool_] | None:
+        """[N]: true where a tracked object was not detected, but is shown where it is expected."""
+        return self.detections.coasting
+
+    @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the image."""
         return self.detections.size
@@ -104,7 +114,7 @@ class ImageDetections:
         return [patch_polygons(self.detections.mask_patch(row)) for row in range(len(self))]
 
     def to_supervision(self) -> Any:
-        """A `supervision.Detections`, with the names in `data["class_name"]`.
+        """A `supervision.Detections` with the names in `data["class_name"]`; `tracker_id` where tracked.
 
         Raises:
             ImportError: supervision is not installed.
@@ -118,6 +128,7 @@ class ImageDetections:
             mask=self.masks,
             confidence=self.scores,
             class_id=self.labels,
+            tracker_id=self.tracker_ids,
             data={"class_name": np.array(self.names, dtype=str)},
         )
 
@@ -125,7 +136,7 @@ class ImageDetections:
         self,
         image: AnyImage,
         *,
-        color_by: Literal["class", "instance"] = "class",
+        color_by: Literal["class", "instance", "track"] = "class",
         alpha: float = 0.45,
         boxes: bool = True,
         labels: bool = True,
@@ -134,7 +145,7 @@ class ImageDetections:
 
         Args:
             image: the one that the network saw.
-            color_by: "class" or "instance".
+            color_by: "class", "instance", or of tracked objects "track".
             alpha: how much a mask covers, 0 to 1.
             boxes: whether boxes are drawn.
             labels: whether class and score are written.

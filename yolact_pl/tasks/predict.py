@@ -27,6 +27,7 @@ from yolact_pl.inference.image_url import download_images
 from yolact_pl.inference.media import image_files, is_video, left_out, output_stems
 from yolact_pl.inference.parallel import batched, map_ahead
 from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.tracking.start import start_tracking
 from yolact_pl.inference.video.camera import open_video
 from yolact_pl.inference.video.prediction import paced, predict_video
 from yolact_pl.inference.video.reader import VideoError
@@ -59,7 +60,7 @@ def run(cfg: DictConfig) -> None:
     cfg = checked_options(cfg, video=is_video(source))
     if is_video(source):
         with memory_in_words(PREDICT_WITH_LESS):
-            _predict_video(cfg, _predictor(cfg))
+            _predict_video(cfg, *_predictor(cfg))
         return
     assert not isinstance(source, int)  # a camera
     files = image_files(source, recursive=cfg.recursive)
@@ -68,7 +69,7 @@ def run(cfg: DictConfig) -> None:
         _log.warning("%s", skipped)
     try:
         with memory_in_words(PREDICT_WITH_LESS):
-            _predict_images(cfg, files, _predictor(cfg))
+            _predict_images(cfg, files, _predictor(cfg)[0])
     except OSError as error:
         raise ValueError(f"output={cfg.output} cannot be written to: {error.strerror or error}") from error
 
@@ -133,13 +134,16 @@ def _predict_images(cfg: DictConfig, files: list[Path], predictor: Predictor) ->
         raise ValueError(_sentence_of(skipped, len(files)))
 
 
-def _predict_video(cfg: DictConfig, predictor: Predictor) -> None:
+def _predict_video(cfg: DictConfig, predictor: Predictor, category_ids: list[int]) -> None:
     """Draw what is found in the frames of a video; Ctrl+C and SIGTERM complete the files.
 
     Raises:
         ValueError: a source that can't be read, at the end also if it is cut off; no place to write to.
         SystemExit: with 128 + signal, after an interruption.
     """
+    tracker = None
+    if cfg.track:
+        predictor, tracker = start_tracking(predictor, track_buffer=cfg.track_buffer)
     with stop_signals() as received:
         reader = open_video(cfg.source)
         newest = cfg.mode == "latency" or (cfg.mode is None and reader.live)
@@ -149,6 +153,7 @@ def _predict_video(cfg: DictConfig, predictor: Predictor) -> None:
                 reader,
                 Path(cfg.output),
                 class_names=predictor.class_names,
+                category_ids=category_ids,
                 save=cfg.save,
                 suffix=cfg.video_suffix,
                 show=cfg.show,
@@ -161,6 +166,7 @@ def _predict_video(cfg: DictConfig, predictor: Predictor) -> None:
                 output.deliver,
                 batch_size=cfg.batch_size or usual_batch_size(predictor.engine.device),
                 newest=newest,
+                tracker=tracker,
                 draw=output.draws,
                 color_by=cfg.color_by,
                 labels=cfg.labels,
@@ -185,16 +191,17 @@ def _detect_batches(
             yield Found(file, stem_of[file], image, detections)
 
 
-def _predictor(cfg: DictConfig) -> Predictor:
+def _predictor(cfg: DictConfig) -> tuple[Predictor, list[int]]:
+    """The predictor, and the id of each class in the annotation file."""
     exported = load_exported(cfg, class_names=_names(cfg.class_names))
     if exported is not None:
         if cfg.anchors is not None:
             raise ValueError(f"anchors belong to a .pth: leave them out for {exported.path}")
         options = options_of_file(cfg, exported.metadata, _names(cfg.classes))
-        return exported.predictor.with_options(**options)
+        return exported.predictor.with_options(**options), list(exported.metadata.category_ids)
     anchors: Any = OmegaConf.to_container(cfg.anchors) if OmegaConf.is_config(cfg.anchors) else cfg.anchors
     trained = load_trained(cfg, class_names=_names(cfg.class_names), anchors=anchors)
-    return torch_predictor(
+    predictor = torch_predictor(
         trained.network,
         build(trained.cfg.model.postprocess),
         class_names=trained.class_names,
@@ -210,6 +217,7 @@ def _predictor(cfg: DictConfig) -> Predictor:
         classes=_names(cfg.classes),
         top_k=cfg.top_k,
     )
+    return predictor, trained.category_ids
 
 
 def _names(value: Any) -> list[str] | None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -221,3 +223,21 @@ def test_targets_may_have_small_masks() -> None:
     out = draw_targets(image, target(small, [[20.0, 20.0, 40.0, 40.0]], crowd=False), NAMES, labels=False)
     rows, columns = np.nonzero(out.any(axis=2))
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (20, 40, 20, 40)
+
+
+def test_a_tracked_object_has_its_color_in_every_frame_and_coasting_ones_are_outlined() -> None:
+    masks = np.zeros((2, 60, 60), bool)
+    masks[0, 5:25, 5:25] = masks[1, 35:55, 35:55] = True
+    image = np.zeros((60, 60, 3), np.uint8)
+    for order in ([0, 1], [1, 0]):
+        numbers, coasting = np.array([7, 3])[order], np.array([False, True])[order]
+        detections = replace(found(masks[order], [4, 4]), tracker_ids=numbers, coasting=coasting)
+        out = draw_detections(image, detections, NAMES, color_by="track", alpha=1, boxes=False, labels=False)
+        assert tuple(out[15, 15]) == index_color(7)
+        assert not out[45, 45].any()
+        assert tuple(out[35, 45]) == index_color(3)
+    plain = replace(detections, tracker_ids=None, coasting=None)
+    numbered = draw_detections(image, detections, NAMES)
+    assert (numbered != draw_detections(image, plain, NAMES)).any()
+    with pytest.raises(ValueError, match="color_by=track: these detections are not tracked"):
+        draw_detections(image, plain, NAMES, color_by="track")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,13 @@ def test_plain_result_survives_json() -> None:
             {"label": 0, "name": "cat", "score": 0.5, "mask_score": 0.5, "box": [0.0, 4.0, 1.25, 5.0]},
         ],
     }
+
+
+def test_tracked_objects_say_so() -> None:
+    tracked = replace(two_objects(), tracker_ids=np.array([12, 3]), coasting=np.array([False, True]))
+    first, second = json.loads(json.dumps(plain_result("a.jpg", tracked, ["cat", "dog"])))["detections"]
+    assert (first["tracker_id"], first["coasting"]) == (12, False)
+    assert (second["tracker_id"], second["coasting"]) == (3, True)
 
 
 def test_plain_result_of_nothing() -> None:

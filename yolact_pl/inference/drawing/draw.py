@@ -19,7 +19,7 @@ from yolact_pl.results.masks import Patch, PixelMasks, SoftMasks
 if TYPE_CHECKING:
     from yolact_pl.structures import Target
 
-ColorBy = Literal["class", "instance"]
+ColorBy = Literal["class", "instance", "track"]
 
 LABELED_PART = 0.25
 """Of an image's area, which its labels may cover together: of 100 x 100 pixels with four words the most."""
@@ -34,6 +34,7 @@ class _Object:
     color: Color
     name: str
     suffix: str
+    filled: bool = True
 
 
 def draw_detections(
@@ -52,19 +53,27 @@ def draw_detections(
         image: [H, W, 3] RGB, the one that the detections' masks and boxes belong to.
         detections: of the image.
         class_names: one for each label.
-        color_by: "class": the same color for the same class in every picture; "instance": by rank.
+        color_by: "class": the same color for the same class in every picture; "instance": by rank; "track":
+            the same color for the same object in every frame.
         alpha: how much a mask covers, 0 to 1.
         boxes: whether boxes are drawn.
-        labels: whether class and score are written.
+        labels: whether class and score are written, and the number of a tracked object.
+
+    Coasting objects are outlined, not filled.
 
     Raises:
-        ValueError: the masks are not of the image's size, or an option is out of its range.
+        ValueError: the masks are not of the image's size, or an option is out of its range; tracks of
+            detections that are not tracked.
     """
     if color_by not in get_args(ColorBy):
-        raise ValueError(f"color_by={color_by!r}: expected class or instance")
+        raise ValueError(f"color_by={color_by!r}: expected class, instance or track")
+    if color_by == "track" and detections.tracker_ids is None:
+        raise ValueError("color_by=track: these detections are not tracked; give class or instance")
     if not (isinstance(alpha, Real) and 0 <= alpha <= 1):
         raise ValueError(f"alpha={alpha!r}: expected a number from 0 to 1")
-    suffixes = [f"{score:.2f}" for score in detections.scores.tolist()]
+    coasting = [False] * len(detections) if detections.coasting is None else detections.coasting.tolist()
+    scores: list[float] = detections.scores.tolist()
+    suffixes = ["coasting" if c else f"{score:.2f}" for c, score in zip(coasting, scores, strict=True)]
     objects = _objects(image, detections, class_names, suffixes, color_by)
     return _draw(image, objects, alpha=alpha, boxes=boxes, labels=labels)
 
@@ -111,15 +120,24 @@ def _objects(
     first = np.clip(np.floor(corners[:, :2]), 0, limit - 1).astype(int)
     end = np.maximum(np.clip(np.ceil(corners[:, 2:]), 0, limit).astype(int), first + 1)
     classes: list[int] = detections.labels.tolist()
+    names, colors = [class_names[label] for label in classes], classes
+    if color_by == "instance":
+        colors = list(range(len(classes)))
+    if detections.tracker_ids is not None:
+        numbers: list[int] = detections.tracker_ids.tolist()
+        names = [f"#{number} {name}" for name, number in zip(names, numbers, strict=True)]
+        colors = numbers if color_by == "track" else colors
+    coasting = detections.coasting
     return [
         _Object(
             mask=detections.mask_patch(i),
             box=(int(first[i, 0]), int(first[i, 1]), int(end[i, 0]), int(end[i, 1])),
-            color=index_color(label if color_by == "class" else i),
-            name=class_names[label],
+            color=index_color(colors[i]),
+            name=names[i],
             suffix=suffixes[i],
+            filled=coasting is None or not coasting[i],
         )
-        for i, label in enumerate(classes)
+        for i in range(len(classes))
     ]
 
 
@@ -133,7 +151,8 @@ def _draw(
 
     solid = np.array(image, order="C")
     for thing, contours in zip(large_first, outlines, strict=True):
-        cv2.drawContours(solid, contours, -1, thing.color, cv2.FILLED)
+        if thing.filled:
+            cv2.drawContours(solid, contours, -1, thing.color, cv2.FILLED)
     out = np.asarray(cv2.addWeighted(image, 1 - alpha, solid, alpha, 0, dst=solid), dtype=np.uint8)
 
     for thing, contours in zip(large_first, outlines, strict=True):

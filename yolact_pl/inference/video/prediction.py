@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from yolact_pl.inference.drawing.draw import ColorBy, draw_detections
 from yolact_pl.inference.predictor import Predictor
+from yolact_pl.inference.tracking.tracker import Tracker
 from yolact_pl.inference.video.pipeline import run_pipeline
 from yolact_pl.inference.video.reader import Frame
 from yolact_pl.results.detections import Detections
@@ -32,6 +33,7 @@ def predict_video(
     *,
     batch_size: int = 4,
     newest: bool = False,
+    tracker: Tracker | None = None,
     draw: bool = True,
     color_by: ColorBy = "class",
     labels: bool = True,
@@ -43,10 +45,11 @@ def predict_video(
 
     Args:
         frames: such as a `VideoReader`; iterated in another thread.
-        predictor: looks at the frames.
+        predictor: looks at the frames; with a tracker that of `start_tracking`.
         deliver: called in another thread, always the same one.
         batch_size: frames that run through the network at once.
         newest: instead of all frames the network gets, one by one, the newest there is; others are dropped.
+        tracker: if given, only its tracked objects are delivered.
         draw: whether to make pictures.
         color_by: as for `draw_detections`.
         labels: as for `draw_detections`.
@@ -64,9 +67,16 @@ def predict_video(
         outputs = predictor.forward([inputs for _, inputs in batch])
         return [(frame, outputs, i) for i, (frame, _) in enumerate(batch)]
 
+    last_index = -1
+
     def choose(item: tuple[Frame, Any, int]) -> tuple[Frame, Detections]:
+        nonlocal last_index
         frame, outputs, index = item
-        return frame, predictor.detect(outputs, index, frame.image.shape[:2])
+        detections = predictor.detect(outputs, index, frame.image.shape[:2])
+        if tracker is not None:  # this stage is one thread, which gets the frames in order
+            detections = tracker.update(detections, frame.index - last_index)
+            last_index = frame.index
+        return frame, detections
 
     def drawn(item: tuple[Frame, Detections]) -> SeenFrame:
         frame, detections = item

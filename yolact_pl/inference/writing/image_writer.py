@@ -49,7 +49,7 @@ class ImageWriter:
             `polygons/<stem>.json`, `prototypes` to `prototypes/<stem>.png`.
         save: which of these.
         class_names: one for each label.
-        color_by: "class" or "instance".
+        color_by: see `draw_detections`.
         labels: whether class and score are written on the drawn picture.
         keep_picture: whether the drawn picture is given back, also if it is not saved.
         on_file: called with each file that was written.

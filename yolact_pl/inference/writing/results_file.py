@@ -26,7 +26,7 @@ def plain_result(
         `file`; `size` [height, width]; `detections`, best first, each with `label` (0-based), `name`,
         `score`, `mask_score`, `box` [x1, y1, x2, y2] in pixels and `segmentation`, COCO's compressed
         run-length encoding (`size` and `counts`) that `pycocotools.mask.decode` reads; or `polygons`, see
-        `patch_polygons`.
+        `patch_polygons`. Tracked objects also have `tracker_id` and `coasting`.
     """
     size = list(detections.size)
     masks: list[dict[str, Any]]
@@ -36,11 +36,16 @@ def plain_result(
     else:
         encoded = encode_masks(detections.small_masks)
         masks = [{"segmentation": {"size": size, "counts": counts}} for counts in encoded]
+    tracks: list[dict[str, Any]] = [{}] * len(detections)
+    if detections.tracker_ids is not None and detections.coasting is not None:
+        known = zip(detections.tracker_ids.tolist(), detections.coasting.tolist(), strict=True)
+        tracks = [{"tracker_id": number, "coasting": coasting} for number, coasting in known]
     rows = zip(
         detections.labels.tolist(),
         detections.scores.tolist(),
         detections.mask_scores.tolist(),
         detections.boxes.tolist(),
+        tracks,
         masks,
         strict=True,
     )
@@ -51,9 +56,10 @@ def plain_result(
             "score": round(score, 6),
             "mask_score": round(mask_score, 6),
             "box": [round(corner, 2) for corner in box],
+            **track,
             **mask,
         }
-        for label, score, mask_score, box, mask in rows
+        for label, score, mask_score, box, track, mask in rows
     ]
     return {"file": file, "size": size, "detections": objects}
 

@@ -14,6 +14,7 @@ from yolact_pl.inference.video.writer import VideoWriter
 from yolact_pl.inference.writing.image_writer import Found, ImageWriter
 from yolact_pl.inference.writing.results_file import plain_result
 from yolact_pl.inference.writing.screen import Screen, open_screen
+from yolact_pl.inference.writing.tracks_files import TracksFiles
 from yolact_pl.inference.writing.written_files import WrittenFiles
 
 
@@ -23,9 +24,10 @@ class VideoOutput:
     Args:
         reader: where the frames come from; `<stem>` is its name.
         folder: `video` or `overlay` go to `<stem><suffix>`, `json` to `<stem>.jsonl`, a line per frame,
-            `masks`, `instance_masks`, `polygons` and `cutouts` to the folder `<stem>`; those and json of an
-            earlier run over the same video do not stay.
+            `masks`, `instance_masks`, `polygons`, `cutouts` and `tracks` to the folder `<stem>`; those and
+            json of an earlier run over the same video do not stay.
         class_names: one for each label.
+        category_ids: likewise, for `tracks`.
         save: which of these.
         suffix: of the video, see `VideoWriter`.
         show: whether to open a window.
@@ -41,6 +43,7 @@ class VideoOutput:
         folder: Path,
         *,
         class_names: Sequence[str],
+        category_ids: Sequence[int],
         save: Collection[str],
         suffix: str = ".mp4",
         show: bool = False,
@@ -51,7 +54,7 @@ class VideoOutput:
         if reader.path is not None and path.exists() and path.samefile(reader.path):
             raise VideoError(f"the video {path} would be written over itself: give another output=FOLDER")
         self.source_name = reader.name
-        self.class_names = class_names
+        self.class_names, self.category_ids = class_names, category_ids
         self.on_frame = on_frame
         self.writer: VideoWriter | None = None
         if kinds & {"video", "overlay"}:
@@ -64,6 +67,8 @@ class VideoOutput:
             self.images = ImageWriter(
                 folder / stem, save=images, class_names=class_names, on_file=self._written.add
             )
+        self.tracks_folder = folder / stem if "tracks" in kinds else None
+        self.tracks: TracksFiles | None = None
         self.screen: Screen | None = open_screen(reader.name) if show else None
         self.screen_closed = False
         self.num_frames = 0
@@ -82,6 +87,8 @@ class VideoOutput:
             self.writer.write(seen.picture, seen.frame.time)
         if self.json_path is not None:
             self._write_json(self.json_path, seen)
+        if self.tracks_folder is not None:
+            self._write_tracks(self.tracks_folder, seen)
         if self.images is not None:
             stem = f"{seen.frame.index:06}"
             self.images(Found(Path(self.source_name), stem, seen.frame.image, seen.detections))
@@ -102,6 +109,7 @@ class VideoOutput:
         files = [str(self.writer.path)] if self.writer is not None and self.writer.num_written else []
         files += [str(self.json_path)] if self.json is not None else []
         files += [str(self.images.folder)] if self.images is not None else []
+        files += [str(path) for path in self.tracks.paths] if self.tracks is not None else []
         text = f"{self.num_frames} frames of {self.source_name}, {rate:.1f} frames/s"
         return f"{text}; wrote {' and '.join(files)}" if files else text
 
@@ -117,6 +125,8 @@ class VideoOutput:
             self.screen.close()
         if self.json is not None:
             self.json.close()
+        if self.tracks is not None:
+            self.tracks.close()
         if self.writer is not None:
             self.writer.__exit__(kind, error, trace)
         self._written.__exit__(kind, error, trace)
@@ -129,3 +139,12 @@ class VideoOutput:
         found = plain_result(self.source_name, seen.detections, self.class_names)
         record = {"frame": seen.frame.index, "time": round(seen.frame.time, 6), **found}
         self.json.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def _write_tracks(self, folder: Path, seen: SeenFrame) -> None:
+        if self.tracks is None:
+            self.tracks = TracksFiles(
+                folder, folder.name, class_names=self.class_names, category_ids=self.category_ids
+            )
+            for path in self.tracks.paths:
+                self._written.add(path)
+        self.tracks.add(seen)
