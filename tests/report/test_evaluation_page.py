@@ -137,5 +137,8 @@ def test_the_costliest_part_comes_first(tmp_path: Path) -> None:
         "coefficients",
     ]
     assert "model.loss.terms.box.weight" in advice
-    assert "more images of 'cat' (3 of 30 missed)" in advice
+    assert (
+        "4 of 40 objects are missed: a longer schedule, or more training images, first of 'cat' (3 of 30)"
+        in advice
+    )
     assert "Measured on 2 of the 4 images" in page.text

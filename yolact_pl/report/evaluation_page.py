@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from yolact_pl.evaluation.analysis.thresholds import best_thresholds
-from yolact_pl.evaluation.analysis.tide import count_errors
+from yolact_pl.evaluation.analysis.tide import Errors, count_errors
 from yolact_pl.evaluation.confusion_matrix import SCORE_THRESHOLD, confusion_matrix
-from yolact_pl.evaluation.matching.set_matches import SetMatches
+from yolact_pl.evaluation.matching.set_matches import Kind, SetMatches
 from yolact_pl.evaluation.metrics import AveragePrecision
 from yolact_pl.evaluation.parts.shares import PartShares
 from yolact_pl.report import plots
@@ -71,21 +71,22 @@ class Evaluation:
 def evaluation_page(evaluation: Evaluation) -> str:
     """The HTML text: one file without requests, readable without JavaScript."""
     title = f"Evaluation of {Path(evaluation.measured.get('checkpoint', 'a network')).name}"
-    sections = _with_truth(evaluation) if evaluation.precision else _without_truth(evaluation)
+    kinds: tuple[Kind, ...] = ("mask", "box") if evaluation.precision else ()
+    found = {str(kind): count_errors(evaluation.matches, kind) for kind in kinds}
+    sections = _with_truth(evaluation, found) if found else _without_truth(evaluation)
     sections = {name: html for name, html in sections.items() if html}
     links = "".join(f'<a href="#{_anchor(name)}">{name}</a>' for name in sections)
-    found = count_errors(evaluation.matches, "mask") if evaluation.precision else None
     body = [
         f"<h1>{escape(title)}</h1>",
         f"<nav>{links}</nav>",
-        advice(evaluation.shares, found, evaluation.setting),
+        advice(evaluation.shares, found.get("mask"), evaluation.setting),
         *(f'<h2 id="{_anchor(name)}">{name}</h2>{html}' for name, html in sections.items()),
     ]
     style = plots.STYLE + confusion_section.STYLE + _STYLE
     return document(title, body, style=style, script=_SORT)
 
 
-def _with_truth(evaluation: Evaluation) -> dict[str, str]:
+def _with_truth(evaluation: Evaluation, found: Mapping[str, Errors]) -> dict[str, str]:
     matches, names = evaluation.matches, evaluation.matches.class_names
     shares = evaluation.shares
     return {
@@ -95,8 +96,8 @@ def _with_truth(evaluation: Evaluation) -> dict[str, str]:
         + measured_table(evaluation.measured),
         "Which part failed": f"<p>{escape(evaluation.why_no_shares)}</p>"
         if shares is None
-        else failed_parts(shares, evaluation.setting),
-        "Errors": errors({kind: count_errors(matches, kind) for kind in ("mask", "box")}),
+        else failed_parts(shares, evaluation.setting, found["mask"]),
+        "Errors": errors(found),
         "Curves": curves(matches),
         "Confusion": confusion(
             confusion_matrix(matches), names, score_threshold=SCORE_THRESHOLD, iou_threshold=0.5

@@ -16,8 +16,10 @@ svg.plot .grid { stroke: var(--line) } svg.plot polyline { fill: none; stroke-wi
 .legend b { font-weight: 400; margin-right: .9em }
 .legend i { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .3em }
 .plots { display: flex; flex-wrap: wrap; gap: 1.2rem } .plots > div { flex: 1 1 300px; max-width: 420px }
-.bar { width: 40%; min-width: 90px } .bar span { display: block; height: .8em; margin-top: .35em;
+.bars td:first-child { max-width: 30rem } .bars small { color: var(--faint) }
+.bar { width: 30%; min-width: 90px } .bar span { display: block; height: .8em; margin-top: .35em;
   border-radius: .15em; background: var(--one) }
+@media (max-width: 600px) { .bar, .bars th:nth-child(2) { display: none } }
 """
 COLOURS = ("var(--one)", "var(--two)", "var(--three)", "var(--four)", "var(--five)", "var(--faint)")
 _WIDTH, _HEIGHT = 420, 260
@@ -36,6 +38,8 @@ class Bar(NamedTuple):
     """A row of `bar_table`."""
 
     label: str
+    note: str
+    """Below the label; plain text."""
     value: float
     cells: Sequence[str]
     """HTML, after the bar."""
@@ -115,7 +119,7 @@ def bar_table(header: Sequence[str], bars: Sequence[Bar]) -> str:
         share = 100 * max(bar.value, 0) / longest if bar.value == bar.value else 0
         cells = "".join(f"<td>{cell}</td>" for cell in bar.cells)
         rows.append(
-            f"<tr><td>{escape(bar.label)}</td>"
+            f"<tr><td>{escape(bar.label)}<br><small>{escape(bar.note)}</small></td>"
             f'<td class="bar"><span style="width: {share:.1f}%"></span></td>{cells}</tr>'
         )
     body = "".join(rows)
@@ -204,4 +208,6 @@ def _ticks(span: tuple[float, float]) -> list[float]:
 def _number(value: float) -> str:
     if abs(value) >= 10000:
         return f"{value / 1000:,.0f}k"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.0e}"

@@ -6,33 +6,25 @@ from yolact_pl.evaluation.analysis.tide import Errors
 from yolact_pl.evaluation.parts.shares import PARTS, PartShares
 from yolact_pl.report.html import escape
 from yolact_pl.report.sections.errors import MEANINGS
-from yolact_pl.report.sections.remedies import Setting, remedy
+from yolact_pl.report.sections.remedies import AGAINST, Setting, remedy
 
 MOST = 3
-_AGAINST = {
-    "classification": "more images of the classes that are mixed up, see the confusion matrix",
-    "localisation": "a longer schedule, a higher model.loss.terms.box.weight, a larger image_size",
-    "both": "a longer schedule, more training images",
-    "duplicate": "a lower model.postprocess.iou_threshold",
-    "background": "images without objects in training, and a look at the suspect annotations",
-    "missed": "more training images of what is missed, a larger image_size for small objects",
-}
 
 
 def advice(shares: PartShares | None, errors: Errors | None, setting: Setting) -> str:
     """An ordered list; by the parts of the network where they are known, else by the kinds of errors."""
-    if shares is not None and not math.isnan(shares.sizes["all"].ap):
+    if shares is not None and errors is not None and not math.isnan(shares.sizes["all"].ap):
         gains = shares.sizes["all"].gains
         order = sorted(PARTS, key=lambda part: -gains[part])[:MOST]
         lines = [
-            f"<b>{part}: {100 * gains[part]:.1f} AP.</b> {escape(remedy(part, shares, setting))}"
+            f"<b>{part}: {100 * gains[part]:.1f} AP.</b> {escape(remedy(part, shares, setting, errors))}"
             for part in order
             if gains[part] >= 0.005
         ]
     elif errors is not None and not math.isnan(errors.ap50):
         lines = [
             f"<b>{cost.name}: {cost.gain:.1f} AP50.</b> {cost.number:,} {escape(MEANINGS[cost.name])}: "
-            f"{escape(_AGAINST[cost.name])}."
+            f"{escape(AGAINST[cost.name])}."
             for cost in errors.costs[:MOST]
             if cost.gain >= 0.5
         ]

@@ -1,9 +1,9 @@
 """Kinds of errors and what each costs."""
 
 import math
+from collections.abc import Mapping
 
 from yolact_pl.evaluation.analysis.tide import Errors
-from yolact_pl.report.html import escape
 from yolact_pl.report.plots import Bar, bar_table
 
 MEANINGS = {
@@ -16,19 +16,19 @@ MEANINGS = {
 }
 
 
-def errors(kinds: dict[str, Errors]) -> str:
+def errors(kinds: Mapping[str, Errors]) -> str:
     """A table with bars for masks and one for boxes; nothing without objects."""
     return "".join(_table(kind, found) for kind, found in kinds.items() if not math.isnan(found.ap50))
 
 
 def _table(kind: str, found: Errors) -> str:
     bars = [
-        Bar(cost.name, cost.gain, [f"{cost.gain:.1f}", f"{cost.number:,}", escape(MEANINGS[cost.name])])
+        Bar(cost.name, MEANINGS[cost.name], cost.gain, [f"{cost.gain:.1f}", f"{cost.number:,}"])
         for cost in found.costs
     ]
     return (
         f"<h4>{kind.capitalize()}: AP50 {found.ap50:.1f}</h4>"
-        f"{bar_table(['error', 'AP50 it costs', 'times', 'what it is'], bars)}"
+        f"{bar_table(['error', 'AP50 it costs', 'times'], bars)}"
         f"<p>Without any false detection AP50 would be {found.false_positive_gain:.1f} higher, without any "
         f"missed object {found.false_negative_gain:.1f}.</p>"
     )

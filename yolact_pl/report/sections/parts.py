@@ -2,8 +2,9 @@
 
 import math
 
+from yolact_pl.evaluation.analysis.tide import Errors
 from yolact_pl.evaluation.parts.shares import PARTS, PartShares, SizeShares
-from yolact_pl.report.html import escape, text_table
+from yolact_pl.report.html import text_table
 from yolact_pl.report.plots import Bar, bar_table
 from yolact_pl.report.sections.numbers import percent
 from yolact_pl.report.sections.remedies import Setting, remedy
@@ -17,8 +18,8 @@ _STAGES = {
 }
 
 
-def failed_parts(shares: PartShares, setting: Setting) -> str:
-    """Bars of what each part costs, by size, and what to do about it."""
+def failed_parts(shares: PartShares, setting: Setting, found: Errors) -> str:
+    """Bars of what each part costs, by size, and what to do about it; `found`: the errors of masks."""
     if shares.sizes["all"].objects == 0:
         return "<p>No object is on these images.</p>"
     present = {name: one for name, one in shares.sizes.items() if one.objects}
@@ -26,14 +27,12 @@ def failed_parts(shares: PartShares, setting: Setting) -> str:
     bars = []
     for part in sorted(PARTS, key=lambda part: -_gain(shares.sizes["all"], part)):
         gains = [percent(present[name].gains[part]) for name in ("all", *sizes)]
-        bars.append(
-            Bar(part, _gain(shares.sizes["all"], part), [*gains, escape(remedy(part, shares, setting))])
-        )
+        bars.append(Bar(part, remedy(part, shares, setting, found), _gain(shares.sizes["all"], part), gains))
     return "".join(
         [
             "<p>Each mask is rebuilt with one part after the other made perfect, and mask AP counted again. "
             f"Mask AP here is {percent(shares.sizes['all'].ap)}; with all parts perfect it is 100.</p>",
-            bar_table(["part", "AP it costs", *sizes, "what helps"], bars),
+            bar_table(["part, and what helps", "AP it costs", *sizes], bars),
             "<h4>Mean mask IoU of the objects that were found</h4>",
             text_table(_iou_rows(present), "numbers"),
             _missed(shares),
@@ -57,9 +56,9 @@ def _missed(shares: PartShares) -> str:
         return ""
     allowed = percent(shares.sizes["all"].missed_iou, 0)
     return (
-        f"<p>No detection of their class is about {missed:,} objects. The prototypes could have made their "
-        f"masks with an IoU of {allowed} on average; {shares.taken_for_another:,} were taken for another "
-        f"class.</p>"
+        f"<p>Missed: {missed:,} of {shares.sizes['all'].objects:,} objects have no detection of their class; "
+        f"{shares.taken_for_another:,} of them are taken for another class. The prototypes could make the "
+        f"masks of the missed objects with an IoU of {allowed} on average.</p>"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from yolact_pl.evaluation.analysis.tide import Errors
 from yolact_pl.evaluation.parts.shares import PartShares
 
 
@@ -21,15 +22,37 @@ class Setting:
     """Of the suppression of overlapping boxes."""
 
 
-def remedy(part: str, shares: PartShares, setting: Setting) -> str:
-    """A sentence for the user."""
-    return {
+AGAINST = {
+    "classification": "more images of the classes that are mixed up (see the confusion matrix)",
+    "localisation": "a longer schedule, a higher model.loss.terms.box.weight, or a larger image_size",
+    "both": "a longer schedule, or more training images",
+    "duplicate": "a lower model.postprocess.iou_threshold",
+    "background": "images without objects in training, and a look at the suspect annotations",
+    "missed": "more training images of what is missed, or a larger image_size for small objects",
+}
+"""What helps against each kind of error."""
+MANY = 0.05
+"""Share of the objects from which on missing them is the matter."""
+
+
+def remedy(part: str, shares: PartShares, setting: Setting, errors: Errors) -> str:
+    """A sentence for the user.
+
+    Args:
+        part: one of `PARTS`.
+        shares: of all parts.
+        setting: of the network.
+        errors: of the masks, by kind.
+    """
+    if part == "class/score":
+        return _class_score(shares, setting, errors)
+    sentences = {
         "coefficients": _coefficients,
         "box": _box,
         "prototypes": _prototypes,
         "resolution": _resolution,
-        "class/score": _class_score,
-    }[part](shares, setting)
+    }
+    return sentences[part](shares, setting)
 
 
 def _coefficients(shares: PartShares, setting: Setting) -> str:
@@ -66,8 +89,8 @@ def _resolution(shares: PartShares, setting: Setting) -> str:
     )
 
 
-def _class_score(shares: PartShares, setting: Setting) -> str:
-    missed = shares.sizes["all"].missed
+def _class_score(shares: PartShares, setting: Setting, errors: Errors) -> str:
+    missed, objects = shares.sizes["all"].missed, shares.sizes["all"].objects
     crowded_missed, crowded = shares.crowded
     if crowded_missed > 0.5 * missed and crowded_missed >= 3:
         limit = "" if setting.iou_threshold is None else f" (now {setting.iou_threshold:g})"
@@ -76,26 +99,19 @@ def _class_score(shares: PartShares, setting: Setting) -> str:
             f"half are missed: a higher model.postprocess.iou_threshold{limit}; task=check_data tells "
             "whether they are annotated twice."
         )
-    if shares.taken_for_another > 0.3 * missed and shares.taken_for_another >= 3:
-        return (
-            f"{shares.taken_for_another:,} objects are taken for another class (see the confusion matrix): "
-            "more images of these classes, or a longer schedule."
-        )
-    worst = max(shares.class_missed, key=lambda label: shares.class_missed[label][0], default=None)
-    if missed and worst is not None and len(shares.class_missed) > 1:
+    if missed > MANY * objects:
+        if shares.taken_for_another > 0.5 * missed:
+            many = f"{shares.taken_for_another:,} objects are taken for another class"
+            return f"{many}: {AGAINST['classification']}."
+        worst = max(shares.class_missed, key=lambda label: shares.class_missed[label][0])
         lost, count = shares.class_missed[worst]
-        return (
-            f"Objects are missed or ranked below false ones: more images of {setting.class_names[worst]!r} "
-            f"({lost:,} of {count:,} missed), or a longer schedule."
+        several = len(shares.class_missed) > 1
+        return f"{missed:,} of {objects:,} objects are missed: a longer schedule, or more training images" + (
+            f", first of {setting.class_names[worst]!r} ({lost:,} of {count:,})." if several else "."
         )
-    if missed:
-        return (
-            f"{missed:,} of {shares.sizes['all'].objects:,} objects are missed, others ranked below false "
-            "detections: more training images, or a longer schedule."
-        )
-    return (
-        "All objects are found, but some below false detections: more training images, or a longer schedule."
-    )
+    kinds = [cost for cost in errors.costs if cost.name != "localisation"]
+    first = max(kinds, key=lambda cost: cost.gain).name
+    return f"Objects are found, but ranked below false detections, most by {first}: {AGAINST[first]}."
 
 
 def _worst_size(shares: PartShares, part: str) -> str:
