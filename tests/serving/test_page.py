@@ -245,6 +245,15 @@ def test_frames_of_the_camera_are_shown_with_their_latency(page: Any) -> None:
     until(page, "/^[0-9]+ ms, [0-9.]+ frames a second$/.test(document.getElementById('status').textContent)")
     page.locator("#camera").click()
     until(page, "document.getElementById('camera').getAttribute('aria-pressed') === 'false'")
+    files: list[str] = []
+    page.on("download", lambda download: files.append(download.suggested_filename))
+    page.locator("#save").click()
+    until(page, "document.getElementById('status').textContent.includes('in corrections.json')")
+    page.wait_for_timeout(500)
+    frame, corrections = sorted(files)
+    assert frame.startswith("camera_")
+    assert frame.endswith(".png")
+    assert corrections == "corrections.json"
 
 
 def test_what_is_no_picture_is_told(page: Any) -> None:

@@ -30,6 +30,7 @@ class Page {
     this.selected = null;
     this.result = null;
     this.saved = new Map();
+    this.turn = 0;
     this.pictures = new Pictures(backend);
     this.camera = new Camera(
       (blob) => backend.analyze(blob, Math.max(this.minScore, LOWEST_SCORE), true),
@@ -49,7 +50,9 @@ class Page {
   }
 
   async open() {
+    this.say("the model is loading");
     this.model = await this.backend.model();
+    this.say("");
     document.title = $("model").textContent = this.model.name;
     $("model").title = `${this.model.engine} on ${this.model.device}, ${this.model.image_size.join(" x ")} pixels`;
     $("score").value = Number(this.model.min_score) || 0.3;
@@ -64,13 +67,16 @@ class Page {
   /** Show and analyze a picture: a file or blob of an image. */
   async analyze(blob, name) {
     this.camera.stop();
-    $("status").textContent = "…";
+    this.say("…");
+    const turn = ++this.turn;
     const started = performance.now();
     const picture = await createImageBitmap(blob).catch(() => {
       throw new Error(`${name} cannot be shown by this browser: convert it to PNG or JPEG`);
     });
     const result = await this.backend.analyze(blob, LOWEST_SCORE, false);
+    if (turn !== this.turn) return; // another picture was asked for meanwhile
     this.name = name;
+    this.frame = null;
     this.drawn = [];
     this.showResult(picture, result);
     this.say(`${result.width} x ${result.height}, ${Math.round(performance.now() - started)} ms`);
@@ -88,7 +94,8 @@ class Page {
   }
 
   showFrame(picture, result, { latency, rate }) {
-    this.name = "camera.png";
+    this.name = `camera_${new Date().toISOString().replace(/[:.]/g, "-")}.png`;
+    this.frame = picture;
     this.drawn = [];
     this.showResult(picture, result, { keepPlace: true });
     this.say(`${Math.round(latency)} ms, ${rate.toFixed(1)} frames a second`);
@@ -177,7 +184,9 @@ class Page {
     } else {
       const { width, height } = this.result;
       this.saved.set(this.name, { file_name: this.name, height, width, annotations: rows });
-      download(cocoFile([...this.saved.values()], this.model), "corrections.json");
+      if (this.frame) this.frame.toBlob((blob) => download(blob, this.name)); // no file has it yet
+      const content = JSON.stringify(cocoFile([...this.saved.values()], this.model));
+      download(new Blob([content], { type: "application/json" }), "corrections.json");
       this.say(`${rows.length} objects of ${this.name} in corrections.json, ${this.saved.size} pictures`);
     }
     this.changed = false;
@@ -325,8 +334,8 @@ function press(id, pressed) {
   $(id).setAttribute("aria-pressed", String(pressed));
 }
 
-function download(content, name) {
-  const address = URL.createObjectURL(new Blob([JSON.stringify(content)], { type: "application/json" }));
+function download(blob, name) {
+  const address = URL.createObjectURL(blob);
   Object.assign(document.createElement("a"), { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }

@@ -8,7 +8,7 @@ export class Result {
    * @param inputSize [height, width] of the network's input
    * @param place {top, left, height, width} of the picture on the input
    * @param prototypes {count, height, width, values: Float32Array of count x height x width}
-   * @param objects {boxes, scores, mask_scores, labels, coefficients}, an array each, best first
+   * @param objects {boxes, scores, labels, coefficients}, an array each, best first
    * @param iouThreshold candidates that overlap a better one by more are dropped already; 1: none
    */
   constructor({ size, inputSize, place, classNames, categoryIds, prototypes, objects, iouThreshold }) {
