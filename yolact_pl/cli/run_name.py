@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 
 from yolact_pl.cli.typed_overrides import quoted
 
-_TASKS = ("eval", "predict", "benchmark", "serve")
+_TASKS = ("eval", "predict", "benchmark", "serve", "export")
 _RUN_FOLDER = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\w+")
 OUTPUTS = Path("outputs")
 

@@ -55,17 +55,26 @@ def thumbnail(panel: NDArray[np.uint8], width: int = 480) -> NDArray[np.uint8]:
 
 def side_by_side(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Ground truth at the left, prediction at the right, each under a caption; both [H, W, 3] of one size."""
-    height, width = truth.shape[:2]
-    font_size = round(8 + (height * width) ** 0.5 / 80)
+    left, right = captioned(truth, "ground truth"), captioned(prediction, "prediction")
+    return np.concatenate((left, _ground(len(left), max(2, _font_size(truth) // 4)), right), axis=1)
+
+
+def captioned(panel: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
+    """A picture [H, W, 3] under a strip with its caption."""
+    height, width = panel.shape[:2]
+    font_size = _font_size(panel)
     strip = round(1.5 * font_size)
-    gap = max(2, font_size // 4)
-    sheet = _ground(strip + height, 2 * width + gap)
-    for x, panel, caption in ((0, truth, "ground truth"), (width + gap, prediction, "prediction")):
-        sheet[strip:, x : x + width] = panel
-        text = shorten(caption, "", font_size, width)
-        if text:
-            draw_chip(sheet, text, (x, (strip - font_size) // 3), BACKGROUND, font_size)
+    sheet = _ground(strip + height, width)
+    sheet[strip:] = panel
+    text = shorten(caption, "", font_size, width)
+    if text:
+        draw_chip(sheet, text, (0, (strip - font_size) // 3), BACKGROUND, font_size)
     return sheet
+
+
+def _font_size(panel: NDArray[np.uint8]) -> int:
+    height, width = panel.shape[:2]
+    return round(8 + (height * width) ** 0.5 / 80)
 
 
 def _ground(height: int, width: int) -> NDArray[np.uint8]:

@@ -1,0 +1,1 @@
+"""Trained networks as files for other runtimes, from pixels to masks in one graph."""
