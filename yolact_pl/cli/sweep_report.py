@@ -14,11 +14,14 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from yolact_pl.cli.typed_command import command_line
+from yolact_pl.cli.typed_overrides import quoted
 from yolact_pl.sweeps.job import JobResult, finite, write_result
-from yolact_pl.sweeps.table import CSV, table, update_csv
+from yolact_pl.sweeps.table import CSV, best_first, table, update_csv
 from yolact_pl.sweeps.trial import is_bad, told_address
 
 _log = logging.getLogger(__name__)
+MOST_COMPARED = 4
 
 
 class SweepReport(Callback):
@@ -72,6 +75,10 @@ def report(folder: Path) -> list[JobResult]:
     results = update_csv(folder) if folder.is_dir() else []
     if results:
         _log.info("\n\n%s\n\nthis table: %s\n", table(results), folder / CSV)
+        reported = [one.folder for one in best_first(results) if (Path(one.folder) / "report.json").is_file()]
+        if len(reported) > 1:
+            runs = ",".join(map(quoted, reported[:MOST_COMPARED]))
+            _log.info("the best ones side by side: %s\n", command_line(["task=compare", f"runs=[{runs}]"]))
     return results
 
 

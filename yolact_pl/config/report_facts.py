@@ -62,8 +62,9 @@ def _subject(path: Path, data: CocoDataModule) -> dict[str, str]:
     return {
         "checkpoint": str(path),
         "checkpoint_sha256": sha256_of(path) if path.is_file() else "",
-        "data": str(known.path),
+        "data": str(known.path.absolute()),
         "data_sha256": sha256_of(known.path),
+        "image_folder": str(data.sources.folder("val").absolute()),
     }
 
 

@@ -26,12 +26,12 @@ from yolact_pl.report.sections.remedies import Setting
 from yolact_pl.report.sections.thresholds import thresholds
 from yolact_pl.report.sections.training_run import Curves, training_run
 
-_STYLE = """
+STYLE = """
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .8rem 0 } h4 { margin: 1rem 0 .2rem }
 .sortable th { cursor: pointer } ol li { margin: .35rem 0 } .bars td { padding-right: .5rem }
 @media (max-width: 600px) { body { margin: 1rem auto; padding: 0 .7rem } td, th { padding: .15rem .4rem } }
 """
-_SORT = """
+SORT_SCRIPT = """
 for (const head of document.querySelectorAll('.sortable th')) head.onclick = () => {
   const body = head.closest('table').tBodies[0], k = head.cellIndex;
   const value = row => row.cells[k].textContent.replaceAll(',', '');
@@ -82,8 +82,8 @@ def evaluation_page(evaluation: Evaluation) -> str:
         advice(evaluation.shares, found.get("mask"), evaluation.setting),
         *(f'<h2 id="{_anchor(name)}">{name}</h2>{html}' for name, html in sections.items()),
     ]
-    style = plots.STYLE + confusion_section.STYLE + _STYLE
-    return document(title, body, style=style, script=_SORT)
+    style = plots.STYLE + confusion_section.STYLE + STYLE
+    return document(title, body, style=style, script=SORT_SCRIPT)
 
 
 def _with_truth(evaluation: Evaluation, found: Mapping[str, Errors]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, ListConfig
 from yolact_pl.atomic_file import atomic_file
 from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.report.comparison import RESAMPLES, compare, comparison_text
+from yolact_pl.report.comparison_page import comparison_page
 from yolact_pl.report.numbers import KINDS
 from yolact_pl.report.reading import find_report, read_report
 
@@ -16,7 +17,8 @@ _log = logging.getLogger(__name__)
 
 
 def run(cfg: DictConfig) -> None:
-    """Compare the reports of the runs that `cfg.runs` names; writes `compare.json` and `compare.txt`.
+    """Compare the reports of the runs that `cfg.runs` names; writes `compare.html`, `compare.json` and
+    `compare.txt`.
 
     Raises:
         ValueError: fewer than two runs, or one without a usable report.
@@ -35,4 +37,6 @@ def run(cfg: DictConfig) -> None:
         file.write("\n")
     with atomic_file(output / "compare.txt") as file:
         file.write(text)
-    _log.info("%s\nall numbers in %s", text, output / "compare.json")
+    with atomic_file(output / "compare.html") as file:
+        file.write(comparison_page(comparison, reports))
+    _log.info("%s\nside by side, with pictures: %s", text, output / "compare.html")

@@ -13,7 +13,7 @@ from yolact_pl.evaluation.matching.set_matches import SetMatches, join_matches
 from yolact_pl.evaluation.parts.image_parts import ImageParts
 from yolact_pl.evaluation.parts.rebuilding import Rebuilt
 
-PARTS = ("coefficients", "box", "prototypes", "resolution", "class/score")
+PARTS: tuple[str, ...] = ("coefficients", "box", "prototypes", "resolution", "class/score")
 SIZES = {
     "all": (0.0, np.inf),
     "small": (0.0, 32.0**2),

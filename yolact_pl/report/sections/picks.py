@@ -103,8 +103,8 @@ def _images(matches: SetMatches) -> tuple[list[Pick], list[Pick]]:
     known = np.flatnonzero(~np.isnan(ap))
     order = known[np.lexsort((-counts[known], ap[known]))].tolist()
     backwards = known[np.lexsort((-counts[known], -ap[known]))].tolist()
-    half = (len(order) + 1) // 2  # small sets: no image is both
-    worst, best = order[: min(WORST, half)], backwards[: min(BEST, len(order) - half)]
+    worst = order[: min(WORST, (len(order) + 1) // 2)]
+    best = [i for i in backwards if i not in worst][:BEST]  # in small sets, and where all are alike
     picks = [[Pick(i, caption=f"mask AP {100 * ap[i]:.0f}") for i in chosen] for chosen in (worst, best)]
     return picks[0], picks[1]
 

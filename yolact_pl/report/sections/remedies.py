@@ -109,9 +109,11 @@ def _class_score(shares: PartShares, setting: Setting, errors: Errors) -> str:
         return f"{missed:,} of {objects:,} objects are missed: a longer schedule, or more training images" + (
             f", first of {setting.class_names[worst]!r} ({lost:,} of {count:,})." if several else "."
         )
-    kinds = [cost for cost in errors.costs if cost.name != "localisation"]
+    kinds = [cost for cost in errors.costs if cost.name not in ("localisation", "missed")]
     first = max(kinds, key=lambda cost: cost.gain).name
-    return f"Objects are found, but ranked below false detections, most by {first}: {AGAINST[first]}."
+    return (
+        f"Objects are found, but ranked below false detections, mostly of the kind {first}: {AGAINST[first]}."
+    )
 
 
 def _worst_size(shares: PartShares, part: str) -> str:
