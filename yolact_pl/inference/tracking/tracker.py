@@ -184,10 +184,10 @@ class Tracker:
         shown = [track for track in self._tracks if track.missed == 0 and track.number is not None]
         index = np.array([row_of[id(track.last)] for track in shown], dtype=np.int64)
         masks = [track.last.mask for track in shown if track.last.mask is not None]
-        coasting: list[Coasting] = []
+        boxes, coasting = self._motion.boxes, list[Coasting]()
         for row, track in enumerate(self._tracks):
             if track.missed and track.number is not None:
-                coasted = coast(track, self._motion.boxes[row], detections, masks)
+                coasted = coast(track, boxes[row], detections, masks)
                 coasting += [] if coasted is None else [coasted]
         result = with_coasting(detections, index, shown, coasting)
         return result[np.argsort(-result.scores, kind="stable")][: self.top_k]
