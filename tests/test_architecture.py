@@ -68,6 +68,7 @@ ALLOWED = {
         "postprocess",
         "data",
         "evaluation",
+        "serving.page_files",
         "text_table",
     },
     "anchor_search": {"geometry", "models", "inference", "atomic_file", "text_table"},

@@ -74,7 +74,9 @@ def test_wheel_has_all_modules_and_configs_and_starts_anywhere(tmp_path: Path) -
         archive.extractall(unpacked)
     packed = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
     configs = {f"yolact_pl/conf/{path.relative_to(ROOT / 'conf')}" for path in ROOT.glob("conf/**/*.yaml")}
-    assert configs | {str(path.relative_to(ROOT)) for path in SOURCES} <= packed
+    page = {str(path.relative_to(ROOT)) for path in ROOT.glob("yolact_pl/serving/page/*")}
+    assert configs | page | {str(path.relative_to(ROOT)) for path in SOURCES} <= packed
+    assert not [name for name in packed if name.endswith(".wasm")]
     assert not [name for name in packed if name.startswith("tests/")]
     (entry_points,) = unpacked.glob("*.dist-info/entry_points.txt")
     assert "yolact = yolact_pl.cli.main:main" in entry_points.read_text()

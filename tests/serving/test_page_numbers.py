@@ -12,6 +12,7 @@ from tests.serving.browser import opened
 from tests.serving.running import Client
 from yolact_pl.geometry.nms import cross_class_nms
 from yolact_pl.images.placement import Resize
+from yolact_pl.images.resize import PADDING, resize_as_torch
 from yolact_pl.results.input_detections import InputDetections
 from yolact_pl.serving.analysis import analysis
 
@@ -185,3 +186,38 @@ def test_contributions_add_up_to_the_mean_logit(page: Any) -> None:
     assert sum(row["contribution"] for row in rows) == pytest.approx(inner[inner > 0].mean(), rel=1e-3)
     values = [row["contribution"] for row in rows]
     assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "input_size"),
+    [
+        ("stretch", (50, 90), (64, 64)),
+        ("stretch", (96, 128), (48, 64)),  # every second sum ends in a half
+        ("letterbox", (50, 90), (64, 96)),
+        ("letterbox", (90, 33), (64, 64)),
+        ("shortest_edge", (50, 90), (64, 64)),
+        ("shortest_edge", (200, 40), (64, 96)),
+    ],
+)
+def test_the_network_s_input(
+    page: Any, mode: str, size: tuple[int, int], input_size: tuple[int, int]
+) -> None:
+    """As it is computed where the model runs in the browser."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    where = Resize(mode, input_size).place(size)
+    expected = np.empty((*where.canvas, 3), dtype=np.uint8)
+    expected[:] = PADDING
+    pixels = np.rint(resize_as_torch(image, (where.height, where.width)))
+    expected[where.top : where.top + where.height, where.left : where.left + where.width] = pixels
+    data = np.dstack((image, np.full(size, 255, dtype=np.uint8)))
+    given = page.evaluate(
+        """async ([data, size, mode, inputSize]) => {
+          const { place, networkInput } = await import("/page/network_input.js");
+          const where = place(size, mode, inputSize);
+          const [height, width] = size;
+          return [where, [...networkInput({ data, width, height }, where, Uint8Array)]];
+        }""",
+        [data.ravel().tolist(), list(size), mode, list(input_size)],
+    )
+    assert given[0] == {**where._asdict(), "canvas": list(where.canvas)}
+    assert given[1] == expected.ravel().tolist()

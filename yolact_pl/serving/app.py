@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from anyio import to_thread
@@ -20,10 +19,10 @@ from yolact_pl.inference.options import Options
 from yolact_pl.serving.access import Access
 from yolact_pl.serving.corrections import CorrectedPicture, CorrectionError, Corrections
 from yolact_pl.serving.folder import PictureFolder
+from yolact_pl.serving.page_files import PAGE
 from yolact_pl.serving.service import Service
 from yolact_pl.serving.uploads import MIB, Uploads
 
-PAGE = Path(__file__).parent / "page"
 LOWEST_SCORE = 0.05
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'",

@@ -64,16 +64,17 @@ def run(cfg: DictConfig) -> None:
     """
     started = time.monotonic()
     written_by = _check_options(cfg)
+    layout = cfg.layout or written_by.layouts[0]
     with _step("checkpoint"):
         trained = _load(cfg)
-        source = _source(cfg, trained)
+        source = _source(cfg, trained, layout)
     checked = _images(cfg, trained, source) if cfg.check else None
     folder, failed = Path(cfg.output), f"{written_by.model}{FAILED}"
     stale = (written_by.model, failed, METADATA, *(f"{CHECK}.{suffix}" for suffix in ("txt", "json", "png")))
     failure = None
     with complete_folder(folder, stale) as temporary:
         with _step(f"{cfg.format} {cfg.precision}"):
-            written_by.write(source, cfg.layout, temporary)
+            written_by.write(source, layout, temporary)
         if checked is not None:
             report = _check(source, written_by, temporary, checked)
             failure = report.failure
@@ -96,7 +97,7 @@ def _load(cfg: DictConfig) -> Trained:
     return load_trained(cfg, class_names=names, anchors=anchors)
 
 
-def _source(cfg: DictConfig, trained: Trained) -> Source:
+def _source(cfg: DictConfig, trained: Trained, layout: str) -> Source:
     network = trained.network.cpu().eval()
     changes = {key: cfg[key] for key in OF_POSTPROCESS if cfg[key] is not None}
     postprocess = Postprocess(**{**vars(build(trained.cfg.model.postprocess)), **changes})
@@ -112,7 +113,7 @@ def _source(cfg: DictConfig, trained: Trained) -> Source:
     metadata = describe(
         network,
         postprocess,
-        layout=cfg.layout,
+        layout=layout,
         input=cfg.input,
         image_size=size,
         dynamic_size=dynamic,
@@ -205,11 +206,12 @@ def _check_options(cfg: DictConfig) -> Format:
     check_switches(cfg, "check", *([] if cfg.dynamic_size is None else ["dynamic_size"]))
     written_by = find_format(_known("format", cfg.format, tuple(FORMATS)))
     for key in ("layout", "input", "precision"):
-        _known(key, cfg[key], CHOICES[key])
+        if cfg[key] is not None or key != "layout":
+            _known(key, cfg[key], CHOICES[key])
     if cfg.precision not in written_by.precisions:
         possible = " or ".join(written_by.precisions)
         raise ValueError(f"precision={cfg.precision}: format={cfg.format} is written in {possible}")
-    if cfg.layout not in written_by.layouts:
+    if cfg.layout is not None and cfg.layout not in written_by.layouts:
         possible = " or ".join(written_by.layouts)
         raise ValueError(f"layout={cfg.layout}: format={cfg.format} is written with layout={possible}")
     if cfg.nms is not None:

@@ -9,6 +9,7 @@ FORMATS = {
     "onnx": "yolact_pl.export.formats.onnx_format.OnnxFormat",
     "openvino": "yolact_pl.export.formats.openvino_format.OpenVinoFormat",
     "torch_export": "yolact_pl.export.formats.torch_export_format.TorchExportFormat",
+    "web": "yolact_pl.export.formats.web_format.WebFormat",
 }
 """Where the class of each one is; it is imported when it is asked for."""
 
