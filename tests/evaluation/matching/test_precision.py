@@ -10,6 +10,8 @@ import pytest
 from faster_coco_eval import COCO as FasterCOCO
 from faster_coco_eval import COCOeval_faster
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as mask_api
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -18,6 +20,7 @@ from tests.evaluation.reading import read_content
 from tests.evaluation.test_coco_ap import Cells, cells, numbers, small_case
 from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.evaluation.matching.average_precision import average_precision
+from yolact_pl.evaluation.matching.boundary import boundary
 from yolact_pl.evaluation.matching.precision import precision_table, recall_table
 from yolact_pl.evaluation.matching.ranking import rank_detections
 from yolact_pl.evaluation.matching.set_matches import Kind, SetMatches
@@ -106,3 +109,21 @@ def test_numbers_are_those_of_the_counting_library() -> None:
         ours = average_precision(matches, kind)
         assert numbers(ours) == pytest.approx(numbers(theirs), abs=1e-9, nan_ok=True)
         assert [one.name for one in ours.per_class] == [one.name for one in theirs.per_class]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_boundary_of_any_mask(height: int, width: int, data: st.DataObject) -> None:
+    """Of a small image: pixels with one that is not of the mask among their neighbours."""
+    values = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
+    mask = np.array(values).reshape(height, width)
+    code = mask_api.encode(np.asfortranarray(mask.astype(np.uint8)))
+    padded = np.pad(mask, 1)
+    inner = np.min(
+        [padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y in (-1, 0, 1) for x in (-1, 0, 1)],
+        axis=0,
+    )
+    found = np.zeros_like(mask)
+    patch = boundary(code)
+    found[patch.window] = patch.pixels
+    np.testing.assert_array_equal(found, mask & ~inner)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from yolact_pl.data.annotations.rle import read_run_lengths
 from yolact_pl.data.annotations.segmentations import mask_api
 from yolact_pl.results.masks import Patch
 
@@ -55,13 +56,25 @@ def boundary(mask: dict[str, Any]) -> Patch:
     """
     height, width = mask["size"]
     distance = max(1, round(DILATION * float(np.hypot(height, width))))
-    patch = Patch.trimmed(mask_api.decode(mask).view(np.bool_))
+    patch = _patch(mask)
     pixels = patch.pixels.view(np.uint8)
     if pixels.size == 0:
         return patch
     padded = cv2.copyMakeBorder(pixels, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     inner = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=distance)
     return patch._replace(pixels=(pixels - inner[1:-1, 1:-1]).view(np.bool_))
+
+
+def _patch(mask: dict[str, Any]) -> Patch:
+    """The mask inside of its bounding rectangle; only the columns that it fills are decoded."""
+    x, y, width, height = (int(side) for side in mask_api.toBbox(mask))
+    counts = mask["counts"]
+    lengths = read_run_lengths(counts.encode() if isinstance(counts, str) else counts)
+    rows = mask["size"][0]
+    ends = np.cumsum(lengths).clip(x * rows, (x + width) * rows)
+    flags = (np.arange(len(lengths)) % 2).astype(np.bool_)
+    columns = np.repeat(flags, np.diff(ends, prepend=x * rows)).reshape(width, rows)
+    return Patch(np.ascontiguousarray(columns.T[y : y + height]), x, y)
 
 
 def _iou(one: Patch, other: Patch) -> float:
