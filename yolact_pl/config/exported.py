@@ -1,6 +1,6 @@
 """An exported file in place of a checkpoint."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ class Exported(NamedTuple):
         )
 
 
-def load_exported(cfg: DictConfig, *, class_names: Collection[str] | None = None) -> Exported | None:
+def load_exported(cfg: DictConfig, *, class_names: Sequence[str] | None = None) -> Exported | None:
     """The exported file that `cfg.checkpoint` means; None if it means a checkpoint.
 
     What the command line names must be what the file was exported with; all else follows the file.
@@ -76,12 +76,12 @@ def load_exported(cfg: DictConfig, *, class_names: Collection[str] | None = None
         image_size=image_size(cfg) if settled else None,
         resize=cfg.resize if "resize" in typed else None,
         half=cfg.half,
-        class_names=None if class_names is None else list(class_names),
+        class_names=class_names,
     )
     return Exported(path, predictor, metadata, _with_metadata(cfg, predictor, typed))
 
 
-def options_of_file(cfg: DictConfig, metadata: ExportMetadata, classes: Collection[str] | None) -> Options:
+def options_of_file(cfg: DictConfig, metadata: ExportMetadata, classes: Sequence[str] | None) -> Options:
     """The options of task=predict: as typed, else as near to the defaults as the file serves."""
     typed = typed_keys()
     options: Options = {"min_score": cfg.min_score, "top_k": cfg.top_k, "classes": classes}
