@@ -1,6 +1,5 @@
 """Synchronised clocks, peak memory, and a description of the machine."""
 
-import importlib.metadata
 import os
 import platform
 import sys
@@ -100,6 +99,8 @@ def _cpu_name() -> str:
 
 
 def _own_version() -> str | None:
+    import importlib.metadata  # takes its time, and only a report needs it
+
     for name in ("yolact-pl", "yolact-pl-runtime"):
         with suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(name)
