@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from tests.inference.test_predictor import NAMES, random_images, small_network, small_predictor
+from yolact_pl.cli import predictor as built
 from yolact_pl.images.image_file import read_image
 from yolact_pl.inference import image_reader
 from yolact_pl.inference.drawing.draw import draw_detections
@@ -39,7 +40,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def call(source: object, **options: Any) -> Path:
         cfg = config(source, tmp_path / "out", **options)
         predictor = small_predictor().with_options(top_k=cfg.top_k)
-        monkeypatch.setattr(predict, "_predictor", lambda cfg: (predictor, [1]))
+        monkeypatch.setattr(predict, "configured_predictor", lambda cfg: (predictor, [1]))
         predict.run(cfg)
         return tmp_path / "out"
 
@@ -91,12 +92,15 @@ def test_an_object_gets_one_label_unless_asked_otherwise(
 ) -> None:
     """Whatever the checkpoint is measured with."""
     network, cfg = small_network(), OmegaConf.create({"model": {"postprocess": {}}, "dataset": {}})
-    trained = SimpleNamespace(network=network, cfg=cfg, class_names=NAMES)
-    monkeypatch.setattr(predict, "load_trained", lambda cfg, **_: trained)
-    monkeypatch.setattr(predict, "build", lambda cfg: Postprocess(iou_threshold=0.65))
-    monkeypatch.setattr(predict, "image_size", lambda cfg: (64, 96))
-    monkeypatch.setattr(predict, "resize_mode", lambda cfg: "stretch")
-    request = predict._predictor(config("x", tmp_path, **options))[0].request
+    trained = SimpleNamespace(
+        network=network, cfg=cfg, class_names=NAMES, category_ids=[1, 2, 3], class_thresholds=None
+    )
+    monkeypatch.setattr(built, "load_exported", lambda cfg, **_: None)
+    monkeypatch.setattr(built, "load_trained", lambda cfg, **_: trained)
+    monkeypatch.setattr(built, "build", lambda cfg: Postprocess(iou_threshold=0.65))
+    monkeypatch.setattr(built, "image_size", lambda cfg: (64, 96))
+    monkeypatch.setattr(built, "resize_mode", lambda cfg: "stretch")
+    request = built.configured_predictor(config("x", tmp_path, **options))[0].request
     assert (request.nms, request.iou_threshold) == (nms, iou_threshold)
 
 
@@ -213,8 +217,8 @@ def test_large_images_go_through_alone(run: Any, photos: Path, monkeypatch: pyte
     batches: list[int] = []
     original = predict._detect
 
-    def detect(cfg: DictConfig, predictor: Any) -> predict.Detect:
-        inner = original(cfg, predictor)
+    def detect(*arguments: Any) -> predict.Detect:
+        inner = original(*arguments)
 
         def counted(images: Any) -> Any:
             batches.append(len(images))
@@ -252,7 +256,7 @@ def test_nobodys_photo_is_replaced(
     (photos / name).parent.mkdir(parents=True, exist_ok=True)
     content = (photos / "b.jpg").read_bytes()
     (photos / name).write_bytes(content)
-    monkeypatch.setattr(predict, "_predictor", lambda cfg: (small_predictor(), [1]))
+    monkeypatch.setattr(predict, "configured_predictor", lambda cfg: (small_predictor(), [1]))
     with pytest.raises(ValueError, match="is a source and would be written over"):
         predict.run(config(str(photos / name), photos, save=[kind]))
     assert (photos / name).read_bytes() == content
@@ -279,8 +283,8 @@ def test_an_interruption_completes_what_was_begun(
     seen: list[int] = []
     original = predict._detect
 
-    def detect(cfg: DictConfig, predictor: Any) -> predict.Detect:
-        inner = original(cfg, predictor)
+    def detect(*arguments: Any) -> predict.Detect:
+        inner = original(*arguments)
 
         def interrupted(images: Any) -> Any:
             seen.append(len(images))

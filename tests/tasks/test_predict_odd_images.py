@@ -51,7 +51,7 @@ def test_each_file_is_done_or_named(
         (source / file.name).write_bytes(file.data)
     predictor = small_predictor().with_options(top_k=3)
     before = begin_to_watch_memory()
-    monkeypatch.setattr(predict, "_predictor", lambda cfg: (predictor, [1]))
+    monkeypatch.setattr(predict, "configured_predictor", lambda cfg: (predictor, [1]))
     with (
         caplog.at_level(logging.INFO),
         pytest.raises(ValueError, match=rf"\d+ of {count} images could not") as told,

@@ -101,7 +101,7 @@ def test_a_video_and_a_line_of_json_for_each_frame(
 ) -> None:
     clip = write_clip(tmp_path / "clip.avi", codec="MJPG")
     stub = Stub()
-    monkeypatch.setattr(predict, "_predictor", lambda cfg: (stub, [1]))
+    monkeypatch.setattr(predict, "configured_predictor", lambda cfg: (stub, [1]))
     with caplog.at_level(logging.INFO):
         predict.run(config(str(clip), tmp_path / "out", batch_size=4))
     assert numbers(tmp_path / "out" / "clip.mp4") == list(range(FRAMES))

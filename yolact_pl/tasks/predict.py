@@ -6,22 +6,18 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from yolact_pl.cli.out_of_memory import memory_in_words
 from yolact_pl.cli.predict_options import checked_options, usual_batch_size
+from yolact_pl.cli.predictor import configured_predictor
 from yolact_pl.cli.progress_bar import progress_bar
 from yolact_pl.cli.stop_signals import stop_signals
-from yolact_pl.config.build import build, image_size, resize_mode, stored_value_range
-from yolact_pl.config.exported import load_exported, options_of_file
-from yolact_pl.config.trained import load_trained
 from yolact_pl.inference.drawing.gallery import gallery, thumbnail
-from yolact_pl.inference.engines.torch_engine import torch_predictor
 from yolact_pl.inference.image_reader import readable_images, weight
 from yolact_pl.inference.image_url import download_images
 from yolact_pl.inference.media import image_files, is_video, left_out, output_stems
@@ -60,7 +56,7 @@ def run(cfg: DictConfig) -> None:
     cfg = checked_options(cfg, video=is_video(source))
     if is_video(source):
         with memory_in_words(PREDICT_WITH_LESS):
-            _predict_video(cfg, *_predictor(cfg))
+            _predict_video(cfg, *configured_predictor(cfg))
         return
     assert not isinstance(source, int)  # a camera
     files = image_files(source, recursive=cfg.recursive)
@@ -69,7 +65,7 @@ def run(cfg: DictConfig) -> None:
         _log.warning("%s", skipped)
     try:
         with memory_in_words(PREDICT_WITH_LESS):
-            _predict_images(cfg, files, _predictor(cfg)[0])
+            _predict_images(cfg, files, configured_predictor(cfg)[0])
     except OSError as error:
         raise ValueError(f"output={cfg.output} cannot be written to: {error.strerror or error}") from error
 
@@ -189,42 +185,6 @@ def _detect_batches(
         found = detect([image for _, image in batch])
         for (file, image), detections in zip(batch, found, strict=True):
             yield Found(file, stem_of[file], image, detections)
-
-
-def _predictor(cfg: DictConfig) -> tuple[Predictor, list[int]]:
-    """The predictor, and the id of each class in the annotation file."""
-    exported = load_exported(cfg, class_names=_names(cfg.class_names))
-    if exported is not None:
-        if cfg.anchors is not None:
-            raise ValueError(f"anchors belong to a .pth: leave them out for {exported.path}")
-        options = options_of_file(cfg, exported.metadata, _names(cfg.classes))
-        return exported.predictor.with_options(**options), list(exported.metadata.category_ids)
-    anchors: Any = OmegaConf.to_container(cfg.anchors) if OmegaConf.is_config(cfg.anchors) else cfg.anchors
-    trained = load_trained(cfg, class_names=_names(cfg.class_names), anchors=anchors)
-    predictor = torch_predictor(
-        trained.network,
-        build(trained.cfg.model.postprocess),
-        class_names=trained.class_names,
-        image_size=image_size(trained.cfg),
-        resize=resize_mode(trained.cfg),
-        device=cfg.device,
-        half=cfg.half,
-        value_range=stored_value_range(trained.cfg),
-        class_thresholds=trained.class_thresholds,
-        nms=cfg.nms,
-        iou_threshold=cfg.iou_threshold,
-        min_score=cfg.min_score,
-        classes=_names(cfg.classes),
-        top_k=cfg.top_k,
-    )
-    return predictor, trained.category_ids
-
-
-def _names(value: Any) -> list[str] | None:
-    """One or several names, which may be numbers; None for null."""
-    if value is None:
-        return None
-    return [str(name) for name in (value if isinstance(value, ListConfig) else [value])]
 
 
 def _detect(cfg: DictConfig, predictor: Predictor, batch_size: int) -> Detect:
