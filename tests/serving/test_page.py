@@ -214,6 +214,17 @@ def test_a_correction_is_saved_and_can_be_learned(browser: Any, folder: Path) ->
         page.locator("#save").click()
         until(page, "document.getElementById('status').textContent.startsWith('saved 3 objects')")
         assert page.locator("#names option").all_inner_texts() == ["a.png", "b c.png ✓"]
+        before = (folder / "corrections.json").read_bytes()
+        page.reload()  # what is shown then is the prediction
+        until(page, "document.querySelectorAll('#objects li').length === 3")
+        page.locator("#next").click()
+        until(page, "document.getElementById('names').value === '1'")
+        until(page, "document.getElementById('status').textContent.includes(' ms')")
+        questions: list[str] = []
+        page.once("dialog", lambda dialog: (questions.append(dialog.message), dialog.dismiss()))
+        page.locator("#save").click()
+        assert "saved before" in questions[0]
+        assert (folder / "corrections.json").read_bytes() == before
     saved = read_annotations(folder / "corrections.json", folder)
     assert saved.summary is None
     assert saved.file_name(0) == "b c.png"

@@ -176,9 +176,12 @@ class Page {
 
   async save() {
     const rows = annotations(this.result, this.items);
-    if (this.pictures.current?.ofServer && this.pictures.current.name === this.name) {
+    const { current } = this.pictures;
+    if (current?.ofServer && current.name === this.name) {
+      const question = "This picture was saved before, and its objects are not those shown here. Replace them?";
+      if (current.savedEarlier && !confirm(question)) return;
       const { file, pictures } = await this.backend.save(this.name, rows);
-      this.pictures.current.saved = true;
+      Object.assign(current, { saved: true, savedEarlier: false });
       this.listPictures();
       this.say(`saved ${rows.length} objects: ${pictures} pictures in ${file}`);
     } else {

@@ -3,7 +3,7 @@
 export class Pictures {
   constructor(backend) {
     this.backend = backend;
-    /** [{name, saved, ofServer, blob()}] */
+    /** [{name, saved, savedEarlier, ofServer, blob()}]; earlier: before this page was opened */
     this.list = [];
     this.index = 0;
   }
@@ -21,6 +21,7 @@ export class Pictures {
     this.list = pictures.map(({ name, saved }) => ({
       name,
       saved,
+      savedEarlier: saved,
       ofServer: true,
       blob: () => this.backend.picture(name),
     }));
