@@ -151,5 +151,5 @@ def _cover(shape: _Shape) -> tuple[NDArray[np.float32], int, int]:
     rings = [np.rint((ring * shape.radius + inside) * OVERSAMPLING).astype(np.int32) for ring in turned]
     large = np.zeros((side * OVERSAMPLING, side * OVERSAMPLING), np.uint8)
     cv2.fillPoly(large, rings, 255)  # even-odd, so that the second ring is left open
-    cover = np.asarray(cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
-    return cover / np.float32(255), int(corner[0]), int(corner[1])
+    cover = np.asarray(cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA))
+    return (cover / 255).astype(np.float32), int(corner[0]), int(corner[1])
