@@ -30,6 +30,18 @@ def hparams(events: EventAccumulator, tag: str) -> plugin_data_pb2.HParamsPlugin
     return plugin_data_pb2.HParamsPluginData.FromString(content)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1e3])
+def test_figures_of_a_validation_where_they_take_a_small_part_of_its_time(
+    seconds: float, run_task: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yolact_pl.callbacks.coco_evaluation.FIGURE_SECONDS", seconds)
+    run_task(tmp_path, *TWO_STEPS, "logger=tensorboard", "report=false")
+    images = set(read_events(tmp_path / "tensorboard").Tags()["images"])
+    assert "validation" in images
+    figures = {"confusion", "precision_recall", "errors"}
+    assert images & figures == (figures if seconds == 0 else set())
+
+
 def test_hparams_tab_compares_runs_by_their_final_metrics(run_task: Run, tmp_path: Path) -> None:
     """Two jobs of a sweep, as TensorBoard reads them."""
     for rate in (1e-3, 5e-4):

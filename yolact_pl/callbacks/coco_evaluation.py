@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -32,11 +33,16 @@ from yolact_pl.evaluation.report import (
 )
 from yolact_pl.inference.drawing.draw import draw_detections, draw_targets
 from yolact_pl.inference.drawing.gallery import gallery, side_by_side
+from yolact_pl.report.figures import evaluation_figures
 from yolact_pl.results.detections import Detections
 from yolact_pl.results.encoding import ImageResults
 from yolact_pl.structures import ImageInfo
 
 _log = logging.getLogger(__name__)
+FIGURE_SHARE = 0.05
+"""Of a validation's time that figures may take."""
+FIGURE_SECONDS = 0.3
+"""That they are expected to take the first time."""
 
 
 class CocoEvaluation(Callback):
@@ -82,6 +88,8 @@ class CocoEvaluation(Callback):
         self._ap: CocoAveragePrecision | None = None
         self._matches: DetectionMatches | None = None
         self._pictures: list[NDArray[np.uint8]] = []
+        self._started = 0.0
+        self._figure_seconds = FIGURE_SECONDS
 
     @property
     def mask_ap(self) -> float | None:
@@ -102,6 +110,7 @@ class CocoEvaluation(Callback):
         self._ap.reset()
         self._matches.reset()
         self._pictures = []
+        self._started = time.perf_counter()
 
     def on_validation_batch_end(
         self,
@@ -160,6 +169,7 @@ class CocoEvaluation(Callback):
             _log.warning("no object is on the %d images, so that AP says nothing", metrics.num_images)
         if trainer.state.fn == "validate":
             _log.info("%s", format_class_table(metrics))
+        self._show_figures(trainer)
 
     @rank_zero_only
     def _show_pictures(self, trainer: Trainer) -> None:
@@ -168,9 +178,25 @@ class CocoEvaluation(Callback):
         picture = gallery(self._pictures, columns=2)
         self.folder.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(self.folder / "validation.jpg"), picture[..., ::-1])
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("validation", picture, trainer.global_step, dataformats="HWC")
+        _log_pictures(trainer, {"validation": picture})
+
+    def _show_figures(self, trainer: Trainer) -> None:
+        """In TensorBoard; left out where drawing takes more than `FIGURE_SHARE` of the validation's time."""
+        start = time.perf_counter()
+        too_long = self._figure_seconds > FIGURE_SHARE * (start - self._started)
+        wanted = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
+        if too_long or not wanted or trainer.sanity_checking:
+            return
+        assert self.matches is not None
+        _log_pictures(trainer, evaluation_figures(self.matches))
+        self._figure_seconds = time.perf_counter() - start
+
+
+def _log_pictures(trainer: Trainer, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            for name, picture in pictures.items():
+                logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
 
 
 def _original(image: Tensor | NDArray[np.uint8], info: ImageInfo) -> NDArray[np.uint8]:

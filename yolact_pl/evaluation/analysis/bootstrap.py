@@ -1,6 +1,7 @@
 """How much AP depends on which images were in the set (bootstrap; Efron, 1979)."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -143,11 +144,11 @@ def bootstrap(
     random = np.random.default_rng(seed)
     measured = [WeightedPrecision(ranked) for ranked in sets]
     aps = np.empty((resamples, len(sets), len(IOU_THRESHOLDS)))
-    for row in aps:
-        weights = np.bincount(random.integers(num_images, size=num_images), minlength=num_images)
-        for ap, precision in zip(row, measured, strict=True):
-            ap[:] = precision(weights)
-        on_resample()
+    with ThreadPoolExecutor(len(sets)) as threads:
+        for row in aps:
+            weights = np.bincount(random.integers(num_images, size=num_images), minlength=num_images)
+            row[:] = list(threads.map(lambda precision, w=weights: precision(w), measured))
+            on_resample()
     return aps
 
 

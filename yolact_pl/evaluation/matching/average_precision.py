@@ -14,8 +14,8 @@ AREA_RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))
 def average_precision(matches: SetMatches, kind: Kind) -> AveragePrecision:
     """All of COCO's numbers, also of boundaries, of which no library need draw those that match nothing."""
     rankings = [rank_detections(matches, kind, area_range=area) for area in AREA_RANGES]
-    tables = []
-    for table in (precision_table, recall_table):
-        stacked = np.stack([table(ranking) for ranking in rankings], axis=-1)
-        tables.append(np.where(np.isnan(stacked), -1, stacked))
-    return summarize(*tables, matches.class_names)
+    precision, recall = (
+        np.nan_to_num(np.stack([table(ranking) for ranking in rankings], axis=-1), nan=-1)
+        for table in (precision_table, recall_table)
+    )
+    return summarize(precision, recall, matches.class_names)
