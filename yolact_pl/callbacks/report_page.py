@@ -1,6 +1,7 @@
 """report.html and report.json of a validation."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,7 @@ class ReportPage(Callback):
         self.evaluation = evaluation
         self.facts = facts
         self._parts: FailedParts | None = None
+        self._seconds = 0.0
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         data = _data(trainer)
@@ -74,7 +76,9 @@ class ReportPage(Callback):
         assert self._parts is not None
         detections = outputs["detections"]
         if detections and detections[0].parts is not None:
+            start = time.perf_counter()
             self._parts.update(self.evaluation.batch_matches, detections)
+            self._seconds += time.perf_counter() - start
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._parts is not None
@@ -92,6 +96,7 @@ class ReportPage(Callback):
             **self.facts.subject,
             "images": len(evaluation.results),
             **getattr(pl_module, "measured", {}),
+            "seconds_for_parts": round(self._seconds, 1),
         }
         precision = {} if metrics is None else {"mask": metrics.mask, "box": metrics.box}
         if evaluation.boundary is not None:

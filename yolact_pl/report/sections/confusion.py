@@ -45,6 +45,8 @@ def confusion(
             f"<details><summary>counts</summary>{_table(counts, shares, names)}</details>"
         )
     pairs = worst_confusions(matrix, MOST_PAIRS)
+    if not pairs:
+        return f"{text}<p>No object is taken for one of another class.</p>"
     rows = [["truth", "taken for", "times", "of the class"]]
     rows += [[names[p.truth], names[p.prediction], f"{p.times:,}", f"{100 * p.share:.0f} %"] for p in pairs]
     return f"{text}<h4>The worst of {len(class_names):,} classes</h4>{text_table(rows)}"
