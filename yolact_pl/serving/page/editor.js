@@ -5,10 +5,10 @@ import { cropWindow } from "./masks.js";
 import { iou } from "./nms.js";
 import { solveBox, solveClicks } from "./solve.js";
 
-const SAME_PLACE = 0.5;
 /** IoU from which on a candidate is taken for a drawn object. */
-const ROOM = 2;
+const SAME_PLACE = 0.5;
 /** Pixels of the map that a box grows beyond a click outside of it. */
+const ROOM = 2;
 
 /** A click that adds to an object's mask or removes from it. */
 export function click(result, item, x, y, adds) {

@@ -2,9 +2,10 @@
 
 import { Camera } from "./camera.js";
 import { annotations, cocoFile } from "./coco.js";
+import { listen, press } from "./controls.js";
 import * as editor from "./editor.js";
 import { choose } from "./nms.js";
-import { explain, fillClasses, listClasses, listObjects, moveInList } from "./panels.js";
+import { explain, fillClasses, listClasses, listObjects } from "./panels.js";
 import { Pictures } from "./pictures.js";
 import { View } from "./view.js";
 
@@ -42,7 +43,7 @@ class Page {
       draw: (box) => this.draw(box),
       edit: () => this.edit((item) => editor.solve(this.result, item)),
     });
-    this.listen();
+    listen(this);
   }
 
   get minScore() {
@@ -257,84 +258,6 @@ class Page {
     $("status").classList.add("error");
     $("status").textContent = error.message;
   }
-
-  listen() {
-    const on = (id, kind, act) =>
-      $(id).addEventListener(kind, async (event) => {
-        try {
-          await act(event);
-        } catch (error) {
-          this.tell(error);
-        }
-      });
-    const buttons = {
-      open: () => $("file").click(),
-      "choose-folder": () => $("folder").click(),
-      camera: () => this.toggleCamera(),
-      previous: () => this.go(this.pictures.index - 1),
-      next: () => this.go(this.pictures.index + 1),
-      select: () => this.setMode("select"),
-      correct: () => this.setMode("correct"),
-      box: () => this.result && this.setMode("box"),
-      closer: () => this.view.zoom(1.5),
-      farther: () => this.view.zoom(1 / 1.5),
-      fit: () => this.view.fit(),
-      adds: () => this.setAdds(true),
-      removes: () => this.setAdds(false),
-      undo: () => this.edit((item) => editor.undo(this.result, item)),
-      reset: () => this.edit((item) => item.reset()),
-      delete: () => {
-        this.edit((item) => (item.deleted = true));
-        this.update();
-      },
-      "all-on": () => {
-        this.selected.off.clear();
-        this.turned();
-        this.showSelected();
-      },
-      save: () => this.save(),
-    };
-    for (const [id, act] of Object.entries(buttons)) on(id, "click", act);
-    on("file", "change", () => this.take($("file").files));
-    on("folder", "change", () => this.take($("folder").files, { folder: true }));
-    on("names", "change", () => this.go(Number($("names").value)));
-    for (const id of ["score", "overlap"]) {
-      on(id, "input", () => {
-        this.showValues();
-        this.update();
-      });
-    }
-    on("class", "change", () => this.edit((item) => (item.label = Number($("class").value))));
-    on("objects", "keydown", (event) => moveInList(event, this.items, this.selected, (item) => this.select(item)));
-    this.listenToDocument();
-    const keys = { v: "select", c: "correct", b: "box", "+": "closer", "-": "farther", 0: "fit", u: "undo" };
-    Object.assign(keys, { r: "reset", Delete: "delete", s: "save", PageDown: "next", PageUp: "previous" });
-    document.addEventListener("keydown", (event) => {
-      const typing = event.target.matches("select, input[type='text']") || event.ctrlKey || event.metaKey || event.altKey;
-      if (typing || !(event.key in keys)) return;
-      event.preventDefault();
-      $(keys[event.key]).click();
-    });
-  }
-
-  listenToDocument() {
-    const take = (files) => this.take(files).catch((error) => this.tell(error));
-    document.addEventListener("dragover", (event) => event.preventDefault());
-    document.addEventListener("drop", (event) => {
-      event.preventDefault();
-      take(event.dataTransfer.files);
-    });
-    document.addEventListener("paste", (event) => {
-      if (event.clipboardData.files.length) take(event.clipboardData.files);
-    });
-    window.addEventListener("beforeunload", (event) => {
-      if (this.changed) event.preventDefault();
-    });
-  }
-}
-
-function press(id, pressed) {
-  $(id).setAttribute("aria-pressed", String(pressed));
 }
 
 function download(blob, name) {

@@ -3,10 +3,10 @@
 import { logits } from "./masks.js";
 
 const MAX_SAMPLES = 1500;
-const MARGIN = 1;
 /** Logit that a click asks for. */
-const REACH = 2;
+const MARGIN = 1;
 /** Pixels of the map around a click that it speaks for: prototypes can tell a pixel from its neighbours. */
+const REACH = 2;
 const CLICK_WEIGHT = 1000;
 const LOWEST_WEIGHT = 0.02;
 const ROUNDS = 6;

@@ -1,14 +1,11 @@
 // The canvas: a picture with masks, boxes and names, which can be zoomed, moved and clicked.
 
-import { css, indexColor, textColor } from "./colors.js";
-import { resample, screenGrid, softMask, valueAt } from "./masks.js";
+import { valueAt } from "./masks.js";
+import { drawBox, drawClicks, drawCross, drawRectangle, paintMasks } from "./paint.js";
 
-const ALPHA = 0.45;
-const OUTLINE = 1.3;
-/** Half its width in pixels of the canvas. */
+/** Pixels around a side of a box where it can be dragged. */
 const GRIP = 7;
 const MAX_ZOOM = 64;
-const CROSS = 9;
 
 export class View {
   /**
@@ -84,78 +81,19 @@ export class View {
     base.imageSmoothingEnabled = zoom < 4;
     base.imageSmoothingQuality = "high";
     base.drawImage(this.picture, left, top, this.result.width * zoom, this.result.height * zoom);
-    this.drawMasks(overlay);
-    for (const item of [...this.items].reverse()) this.drawBox(overlay, item);
+    const worstFirst = [...this.items].reverse();
+    paintMasks(overlay, this.result, worstFirst, this.selected, this.place);
+    for (const item of worstFirst) {
+      drawBox(overlay, item, item === this.selected, this.onCanvas(item.box), this.result.classNames);
+    }
     this.drawMarks(overlay);
   }
 
-  drawMasks(context) {
-    const size = { width: this.overlay.width, height: this.overlay.height };
-    const pixels = context.createImageData(size.width, size.height);
-    const grid = screenGrid(this.result, { ...this.place, ...size });
-    for (const item of [...this.items].reverse()) {
-      const mask = resample(this.result, softMask(this.result, item), grid);
-      paint(pixels, mask, indexColor(item.label), item === this.selected);
-    }
-    context.putImageData(pixels, 0, 0);
-  }
-
-  drawBox(context, item) {
-    const [x1, y1, x2, y2] = this.onCanvas(item.box);
-    const color = indexColor(item.label);
-    const chosen = item === this.selected;
-    const ratio = devicePixelRatio;
-    context.strokeStyle = css(color);
-    context.lineWidth = (chosen ? 2.5 : 1) * ratio;
-    context.setLineDash(item.corrected ? [6 * ratio, 3 * ratio] : []);
-    context.strokeRect(x1, y1, x2 - x1, y2 - y1);
-    context.setLineDash([]);
-    context.font = `${12 * ratio}px system-ui, sans-serif`;
-    const text = label(item, this.result.classNames);
-    const width = context.measureText(text).width + 8 * ratio;
-    const height = 17 * ratio;
-    const x = Math.min(Math.max(x1, 0), Math.max(this.overlay.width - width, 0));
-    const y = y1 >= height ? y1 - height : Math.max(y1, 0);
-    context.fillStyle = css(color);
-    context.fillRect(x, y, width, height);
-    context.fillStyle = textColor(color);
-    context.fillText(text, x + 4 * ratio, y + 12.5 * ratio);
-  }
-
   drawMarks(context) {
-    const ratio = devicePixelRatio;
-    for (const { x, y, adds } of this.selected?.clicks ?? []) {
-      const [column, row] = this.toCanvas(x, y);
-      context.beginPath();
-      context.arc(column, row, 5 * ratio, 0, 2 * Math.PI);
-      context.fillStyle = adds ? "#1a9850" : "#d73027";
-      context.fill();
-      context.lineWidth = 1.5 * ratio;
-      context.strokeStyle = "#fff";
-      context.stroke();
-    }
-    if (this.rectangle) {
-      const [x1, y1, x2, y2] = this.onCanvas(this.rectangle);
-      context.strokeStyle = "#fff";
-      context.lineWidth = 1.5 * ratio;
-      context.setLineDash([5 * ratio, 4 * ratio]);
-      context.strokeRect(x1, y1, x2 - x1, y2 - y1);
-      context.setLineDash([]);
-    }
-    if (this.cursor) {
-      const [x, y] = this.toCanvas(...this.cursor);
-      const reach = CROSS * ratio;
-      for (const [color, width] of [["#000", 4], ["#fff", 2]]) {
-        context.strokeStyle = color;
-        context.lineWidth = width * ratio;
-        context.beginPath();
-        context.moveTo(x - reach, y);
-        context.lineTo(x + reach, y);
-        context.moveTo(x, y - reach);
-        context.lineTo(x, y + reach);
-        context.stroke();
-      }
-    }
+    const clicks = this.selected?.clicks ?? [];
+    drawClicks(context, clicks.map(({ x, y, adds }) => [...this.toCanvas(x, y), adds]));
+    if (this.rectangle) drawRectangle(context, this.onCanvas(this.rectangle));
+    if (this.cursor) drawCross(context, this.toCanvas(...this.cursor));
   }
 
   toCanvas(x, y) {
@@ -297,41 +235,4 @@ export class View {
     event.preventDefault();
     this.redraw();
   }
-}
-
-/** The words beside an object. */
-export function label(item, classNames) {
-  return `${classNames[item.label]} ${item.drawn ? "drawn" : item.score.toFixed(2)}`;
-}
-
-/** Blend a mask's area and outline over what is painted already. */
-function paint({ data, width }, mask, [red, green, blue], chosen) {
-  const { values } = mask;
-  const outline = (chosen ? 2 : 1) * OUTLINE * devicePixelRatio;
-  for (let y = 0; y < mask.height; y++) {
-    for (let x = 0; x < mask.width; x++) {
-      const i = y * mask.width + x;
-      const value = values[i];
-      if (value <= 0) continue;
-      // How far the outline is, in pixels: its value is 0.5, and it changes by the slope.
-      const across = Math.abs((values[i + (x + 1 < mask.width ? 1 : -1)] ?? value) - value);
-      const down = Math.abs((values[i + (y + 1 < mask.height ? 1 : -1) * mask.width] ?? value) - value);
-      const away = (value - 0.5) / Math.max(Math.hypot(across, down), 1e-4);
-      const area = ALPHA * clamp(away + 0.5);
-      const line = clamp(outline - Math.abs(away) + 0.5);
-      const alpha = Math.max(area, 0.95 * line);
-      if (alpha <= 0) continue;
-      const at = 4 * ((mask.y + y) * width + mask.x + x);
-      const under = (data[at + 3] / 255) * (1 - alpha);
-      const total = alpha + under;
-      data[at] = (red * alpha + data[at] * under) / total;
-      data[at + 1] = (green * alpha + data[at + 1] * under) / total;
-      data[at + 2] = (blue * alpha + data[at + 2] * under) / total;
-      data[at + 3] = 255 * total;
-    }
-  }
-}
-
-function clamp(value) {
-  return Math.min(Math.max(value, 0), 1);
 }
