@@ -18,6 +18,7 @@ from yolact_pl.evaluation.matching.average_precision import average_precision
 from yolact_pl.evaluation.matching.set_matches import SetMatches
 from yolact_pl.report.numbers import report_numbers, write_numbers
 from yolact_pl.report.packed_arrays import pack, unpack
+from yolact_pl.report.sections.data import SetData
 
 
 def numbers_of(matches: SetMatches) -> dict[str, Any]:
@@ -84,7 +85,28 @@ def test_one_class_and_1203_classes(tmp_path: Path) -> None:
 def test_without_ground_truth_only_what_was_measured() -> None:
     matches = matched(*small_case([], [SQUARE]))
     numbers = report_numbers(measured={"images": 3}, matches=matches, precision={}, file_names=[])
-    assert numbers == {"format_version": 1, "measured": {"images": 3}}
+    assert numbers == {"format_version": 1, "measured": {"images": 3}, "data": {"differences": []}}
+
+
+def test_sets_by_hand() -> None:
+    """Sides 4, 40 and 100 in two of three images of train; val has the second class only."""
+    train = SetData(3, np.array([4.0, 40, 100]), np.array([2, 0, 1]), np.array([3, 0]))
+    val = SetData(1, np.array([50.0]), np.array([1]), np.array([0, 1]))
+    matches = matched(*small_case([SQUARE], [SQUARE]))
+    data = report_numbers(
+        measured={}, matches=matches, precision={}, file_names=[], sets={"train": train, "val": val}
+    )["data"]
+    assert data["train"] == {
+        "images": 3,
+        "objects": 3,
+        "objects_by_size": {"S": 1, "M": 1, "L": 1},
+        "objects_per_class": [3, 0],
+        "images_by_objects": [1, 1, 1],
+        "median_side": 40,
+    }
+    assert data["val"]["objects_per_class"] == [0, 1]
+    assert "no object in val: one" in data["differences"]
+    assert "no object in train: two" in data["differences"]
 
 
 @given(st.lists(st.integers(0, 2**40)))

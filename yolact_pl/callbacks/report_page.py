@@ -109,6 +109,7 @@ class ReportPage(Callback):
             precision=precision,
             file_names=[known.file_name(index[image_id]) for image_id in matches.image_ids.tolist()],
             shares=shares,
+            sets=self.facts.sets,
         )
         write_numbers(numbers, evaluation.folder)
         page = evaluation_page(

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,14 @@ from yolact_pl.evaluation.metrics import AveragePrecision
 from yolact_pl.evaluation.parts.shares import PartShares
 from yolact_pl.evaluation.report import precision_as_dict
 from yolact_pl.report.packed_arrays import pack
+from yolact_pl.report.sections.data import SetData, differences
 
 FORMAT_VERSION = 1
 FILE_NAME = "report.json"
 KINDS: tuple[Kind, Kind] = ("mask", "box")
 DIGITS = 4
+SIZES = (0, 32, 96, np.inf)
+"""Sides of small, medium and large objects in pixels: square roots of their areas."""
 
 
 def report_numbers(
@@ -38,6 +42,7 @@ def report_numbers(
     precision: Mapping[str, AveragePrecision],
     file_names: Sequence[str],
     shares: PartShares | None = None,
+    sets: Mapping[str, SetData] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The numbers of all sections; without ground truth only what was measured.
 
@@ -47,8 +52,14 @@ def report_numbers(
         precision: AP by "box", "mask" and "boundary"; empty without ground truth.
         file_names: of the images, in the order of the matches.
         shares: of the network's parts, where they are known.
+        sets: "train" and "val", as far as they are at hand.
     """
-    head = {"format_version": FORMAT_VERSION, "measured": dict(measured)}
+    head = {
+        "format_version": FORMAT_VERSION,
+        "measured": dict(measured),
+        "data": {name: _set(one) for name, one in sets.items()}
+        | {"differences": differences(sets, matches.class_names)},
+    }
     if not precision:
         return head
     return {
@@ -149,6 +160,17 @@ def _confusion(matrix: NDArray[np.int64]) -> dict[str, Any]:
         "score_threshold": SCORE_THRESHOLD,
         "iou_threshold": 0.5,
         "cells": [[*cell, int(matrix[tuple(cell)])] for cell in cells.tolist()],
+    }
+
+
+def _set(one: SetData) -> dict[str, Any]:
+    return {
+        "images": one.images,
+        "objects": len(one.sides),
+        "objects_by_size": dict(zip("SML", np.histogram(one.sides, SIZES)[0].tolist(), strict=True)),
+        "objects_per_class": one.per_class.tolist(),
+        "images_by_objects": np.bincount(one.per_image).tolist(),
+        "median_side": None if len(one.sides) == 0 else round(float(np.median(one.sides)), 1),
     }
 
 
