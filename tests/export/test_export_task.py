@@ -87,12 +87,73 @@ def test_a_file_that_differs_is_named_so(
         yolact_pl.load(tmp_path / "model.onnx.failed")
 
 
+def test_int8_is_accepted_by_ap(run_task: Run, checkpoint: Path, tmp_path: Path) -> None:
+    options = ["precision=int8", "calibration_images=3", "max_ap_drop=0.02"]
+    run_task(tmp_path, "task=export", f"checkpoint={checkpoint}", *options)
+    about = ExportMetadata.from_json((tmp_path / "metadata.json").read_text())
+    report = json.loads((tmp_path / "check.json").read_text())
+    assert report["passes"]
+    assert about.precision == "int8"
+    assert about.ap == report["ap"]
+    assert about.ap is not None
+    assert report["int8_trials"][-1]["ap"] == about.ap["exported"]
+    assert yolact_pl.load(tmp_path).predictor.engine.precision == "int8"
+
+
+def test_int8_that_loses_too_much(
+    run_task: Run,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """More and more layers stay in float, and the last trial has failed."""
+
+    def lossy(predictor: Any, *_: object) -> dict[str, float]:
+        return {"box": 0.5, "mask": 0.5 if predictor.engine.name == "torch" else 0.4}
+
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("yolact_pl.tasks.export.average_precision", lossy)
+    options = ["precision=int8", "calibration_images=1"]
+    with pytest.raises(ValueError, match=r"mask AP is 10\.00 lower than torch's, 1\.0 are allowed"):
+        run_task(tmp_path, "task=export", f"checkpoint={checkpoint}", *options)
+    assert (tmp_path / "model.onnx.failed").is_file()
+    assert not (tmp_path / "model.onnx").exists()
+    trials = json.loads((tmp_path / "check.json").read_text())["int8_trials"]
+    assert [len(trial["float_layers"]) for trial in trials][:4] == [0, 2, 6, 14]
+    named = trials[1]["float_layers"]
+    assert f"all in int8 but {', '.join(named)} in float: box AP 50.00, mask AP 40.00" in caplog.text
+    assert ", ".join(named) in (tmp_path / "check.txt").read_text()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_int8_without_validation_images(
+    run_task: Run, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    """Refused, but where it is not to be checked."""
+
+    def nothing(self: object) -> None:
+        raise ValueError("no such folder")
+
+    monkeypatch.setattr("yolact_pl.config.trained.Trained.data", nothing)
+    monkeypatch.setattr("yolact_pl.tasks.export.typed_keys", lambda: {"task"})
+    options = [f"checkpoint={checkpoint}", "precision=int8", f"check={str(check).lower()}"]
+    if check:
+        with pytest.raises(ValueError, match="precision=int8 is accepted by the AP"):
+            run_task(tmp_path, "task=export", *options)
+        assert [*tmp_path.iterdir()] == []
+    else:
+        run_task(tmp_path, "task=export", *options)
+        assert (tmp_path / "model.onnx").is_file()
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
         ("format=onxn", "format=onxn is not known; did you mean 'onnx'"),
         ("precision=half", "precision=half is not known"),
-        ("precision=int8", "precision=int8"),
+        ("max_ap_drop=2", "max_ap_drop=2: expected a number from 0 to 1"),
+        ("calibration_images=0", "calibration_images=0: expected a whole number"),
         ("layout=boxes", "layout=boxes is not known"),
         ("input=int8", "input=int8 is not known; did you mean 'uint8'"),
         ("nms=soft", "nms=soft is not known"),

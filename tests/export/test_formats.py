@@ -11,6 +11,7 @@ import torch
 
 from tests.export.networks import NETWORKS, SIZE, images
 from yolact_pl.export.formats.registry import FORMATS, find_format
+from yolact_pl.export.quantisation.plan import Quantisation
 from yolact_pl.export.source import Source, describe
 from yolact_pl.inference.exported.metadata import KEY, OUTPUTS, ExportError, ExportMetadata
 from yolact_pl.postprocess import Postprocess
@@ -146,9 +147,9 @@ def test_other_formats(sources: Sources, format_name: str, name: str, tmp_path: 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_float16(sources: Sources, format_name: str, tmp_path: Path) -> None:
     """Half of the space, numbers of 11 bits, anchors of 24."""
-    written_by = find_format(format_name)
     found = {}
     for precision in ("float32", "float16"):
+        written_by = find_format(format_name)
         folder = tmp_path / precision
         folder.mkdir()
         written_by.write(sources("yolact", precision), "raw", folder)
@@ -168,3 +169,41 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else name)
     with pytest.raises(ExportError, match=r"format=onnx needs onnxscript: pip install yolact-pl\[export\]"):
         find_format("onnx")
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_int8(sources: Sources, tmp_path: Path, format: str) -> None:
+    """All layouts of one graph: the same numbers, near to those of float."""
+    if format == "openvino":
+        pytest.importorskip("nncf", reason="needs nncf: pip install nncf")
+    source = sources("yolact", "int8")
+    source.quantisation = Quantisation([images(1).numpy() for _ in range(4)])
+    written_by = find_format(format)
+    pixels = images().numpy()
+    found = {}
+    for layout in OUTPUTS:
+        (tmp_path / layout).mkdir()
+        written_by.write(source, layout, tmp_path / layout)
+        session = written_by.open(tmp_path / layout)
+        assert (session.metadata.precision, session.metadata.layout) == ("int8", layout)
+        found[layout] = session.run(pixels)
+    raw, full, small = found["raw"], found["detections"], found["coefficients"]
+    for key in ("boxes", "scores", "mask_scores", "labels"):
+        np.testing.assert_allclose(full[key], small[key], atol=1e-3)
+    model = source.portable()
+    model.layout = "raw"
+    expected = model(torch.from_numpy(pixels))
+    for key, part in raw.items():
+        difference = np.square(part - expected[key].numpy()).sum() / np.square(expected[key].numpy()).sum()
+        assert difference < 0.05, key
+    assert np.abs(raw["class_logits"] - expected["class_logits"].numpy()).max() > 1e-4
+    if format == "onnx":
+        check_graph(onnx.load(tmp_path / "detections" / "model.onnx"), "detections")
+
+
+def test_files_tell_nothing_of_the_machine(sources: Sources, tmp_path: Path) -> None:
+    """Tracing notes the lines of the source beside each node."""
+    find_format("onnx").write(sources("yolact"), "detections", tmp_path)
+    content = (tmp_path / "model.onnx").read_bytes()
+    assert b".py" not in content
+    assert str(Path(__file__).parents[2]).encode() not in content

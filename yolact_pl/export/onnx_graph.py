@@ -47,19 +47,34 @@ def write_onnx(complete: onnx_ir.Model, layout: str, metadata: ExportMetadata, p
     """Write the part of a complete graph that a layout needs, with the metadata inside.
 
     Args:
-        complete: of `trace_onnx`; stays as it is.
+        complete: with `parts_of(COMPLETE)` as outputs; stays as it is.
         layout: see `OUTPUTS`.
         metadata: of the file.
         path: of the file.
     """
-    model = complete.clone()
-    graph = model.graph
-    by_name = {value.name: value for value in graph.outputs}
-    graph.outputs[:] = [by_name[part] for part in parts_of(layout)]
-    RemoveUnusedNodesPass()(model)
-    for value, name in zip(graph.outputs, OUTPUTS[layout], strict=True):
-        value.name = name
-    model.producer_name = "yolact-pl"
+    model = _with_outputs(complete, layout)
     model.metadata_props[KEY] = metadata.to_json()
     model.metadata_props["names"] = ", ".join(metadata.class_names)
     onnx_ir.save(model, path)
+
+
+def save_onnx(complete: onnx_ir.Model, layout: str, path: Path) -> None:
+    """The same without metadata, for other programs of this computer; the layout may be `COMPLETE`."""
+    onnx_ir.save(_with_outputs(complete, layout), path)
+
+
+def _with_outputs(complete: onnx_ir.Model, layout: str) -> onnx_ir.Model:
+    model = complete.clone()
+    graph = model.graph
+    by_name = {value.name: value for value in graph.outputs}
+    parts = parts_of(layout)
+    graph.outputs[:] = [by_name[part] for part in parts]
+    RemoveUnusedNodesPass()(model)
+    for value, name in zip(graph.outputs, parts if layout == COMPLETE else OUTPUTS[layout], strict=True):
+        value.name = name
+    for node in graph:
+        for part in (node, *node.outputs):
+            part.metadata_props.clear()  # lines and paths of the source that was traced
+            part.doc_string = None
+    model.producer_name = "yolact-pl"
+    return model

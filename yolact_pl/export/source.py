@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from yolact_pl.decoders.anchor_decoder import AnchorDecoder
 from yolact_pl.export.portable import PortableModel
+from yolact_pl.export.quantisation.plan import Quantisation
 from yolact_pl.images.placement import STEP
 from yolact_pl.inference.exported.metadata import ExportError, ExportMetadata
 from yolact_pl.models.network import YolactNetwork
@@ -20,7 +22,7 @@ from yolact_pl.postprocess import Postprocess
 if TYPE_CHECKING:
     import onnx_ir
 
-PACKAGES = ("yolact-pl", "torch", "onnx", "onnxruntime", "openvino")
+PACKAGES = ("yolact-pl", "torch", "onnx", "onnxruntime", "openvino", "nncf")
 
 
 class Source:
@@ -36,6 +38,8 @@ class Source:
         self.network = network
         self.postprocess = postprocess
         self.metadata = metadata
+        self.quantisation: Quantisation | None = None
+        """Of `precision="int8"`."""
         self.complete_onnx = cache(self._complete_onnx)
         """`complete_onnx(half)`: the ONNX graph with all parts as outputs, made once."""
 
@@ -73,6 +77,11 @@ class Source:
     def metadata_of(self, layout: str) -> ExportMetadata:
         """What a file with other outputs says."""
         return replace(self.metadata, layout=layout)
+
+    def keep_in_float(self, layers: Iterable[str]) -> None:
+        """Change what files written from now on have in float, see `Quantisation`."""
+        assert self.quantisation is not None
+        self.quantisation = replace(self.quantisation, float_layers=frozenset(layers))
 
     def with_metadata(self, **changes: object) -> None:
         """Change what files written from now on say."""

@@ -24,12 +24,17 @@ from yolact_pl.data.shape_drawing import draw_shapes
 from yolact_pl.export.folder import complete_folder
 from yolact_pl.export.formats.format import Format
 from yolact_pl.export.formats.registry import FORMATS, find_format
-from yolact_pl.export.source import Source, describe
-from yolact_pl.export.verification.average_precision import average_precision
+from yolact_pl.export.quantisation.acceptance import settle_float_layers
+from yolact_pl.export.quantisation.calibration import calibration_inputs, training_images
+from yolact_pl.export.quantisation.plan import Quantisation
+from yolact_pl.export.quantisation.trials import Trial
+from yolact_pl.export.source import Source, check_installed, describe
+from yolact_pl.export.verification.average_precision import average_precision, decoded_images
 from yolact_pl.export.verification.check import check_export
 from yolact_pl.export.verification.picture import write_picture
 from yolact_pl.export.verification.report import Report
 from yolact_pl.images.placement import SHORTEST_EDGE, Resize
+from yolact_pl.inference.engines.engine import Engine
 from yolact_pl.inference.engines.exported_engine import ExportedEngine
 from yolact_pl.inference.engines.torch_engine import TorchEngine
 from yolact_pl.inference.exported.metadata import CHOICES, ExportError
@@ -40,6 +45,7 @@ from yolact_pl.postprocess import Postprocess
 
 _log = logging.getLogger(__name__)
 CHECKED_IMAGES = 4
+INT8 = "int8"
 SMALLEST_SIDE = 32
 METADATA, CHECK = "metadata.json", "check"
 OF_POSTPROCESS = ("nms", "iou_threshold", "score_threshold", "max_detections")
@@ -68,15 +74,17 @@ def run(cfg: DictConfig) -> None:
     with _step("checkpoint"):
         trained = _load(cfg)
         source = _source(cfg, trained, layout)
-    checked = _images(cfg, trained, source) if cfg.check else None
+    checked = _images(cfg, trained, source) if cfg.check or cfg.precision == INT8 else None
+    if checked is not None and cfg.precision == INT8:
+        source.quantisation = Quantisation(_calibration(cfg, source, checked))
     folder, failed = Path(cfg.output), f"{written_by.model}{FAILED}"
     stale = (written_by.model, failed, METADATA, *(f"{CHECK}.{suffix}" for suffix in ("txt", "json", "png")))
     failure = None
     with complete_folder(folder, stale) as temporary:
         with _step(f"{cfg.format} {cfg.precision}"):
             written_by.write(source, layout, temporary)
-        if checked is not None:
-            report = _check(source, written_by, temporary, checked)
+        if checked is not None and cfg.check:
+            report = _check(cfg, source, written_by, temporary, checked)
             failure = report.failure
             if failure is not None:
                 (temporary / written_by.model).rename(temporary / failed)
@@ -129,11 +137,33 @@ def _source(cfg: DictConfig, trained: Trained, layout: str) -> Source:
     return Source(network, postprocess, metadata)
 
 
-def _check(source: Source, written_by: Format, folder: Path, checked: CheckedImages) -> Report:
+def _calibration(cfg: DictConfig, source: Source, checked: CheckedImages) -> list[NDArray[Any]]:
+    """Inputs of training images; where there are none, of drawn shapes."""
+    if cfg.check and checked.data is None:
+        raise ValueError(
+            "precision=int8 is accepted by the AP that it reaches, and no validation images are here: name a "
+            "data set by dataset=..., or give check=false"
+        )
+    images = training_images(checked.data, cfg.calibration_images) if checked.data is not None else ()
+    inputs = list(calibration_inputs(images, source.metadata))
+    if not inputs:
+        _log.info("no training images here: int8 is calibrated on drawn shapes")
+        inputs = list(calibration_inputs(_drawn(source), source.metadata))
+    return inputs
+
+
+def _check(
+    cfg: DictConfig, source: Source, written_by: Format, folder: Path, checked: CheckedImages
+) -> Report:
     """Compare, measure, and write the report; the model is written again with what was measured."""
+    trials: list[Trial] = []
+    if cfg.precision == INT8 and checked.data is not None:
+        trials = _int8_trials(cfg, source, written_by, folder, checked.data)
     with _step(f"check on {len(checked.images)} images"):
         report = check_export(source, written_by, folder, checked.images, checked.origin)
-    if checked.data is not None and source.metadata.layout != "raw" and report.failure is None:
+    if trials:
+        report.ap, report.max_ap_drop, report.trials = source.metadata.ap, cfg.max_ap_drop, trials
+    elif checked.data is not None and source.metadata.layout != "raw" and report.failure is None:
         with _step("AP of both"):
             report.ap = _ap_of_both(source, written_by, folder, checked.data)
             source.with_metadata(ap=report.ap)
@@ -145,28 +175,43 @@ def _check(source: Source, written_by: Format, folder: Path, checked: CheckedIma
     return report
 
 
+def _int8_trials(
+    cfg: DictConfig, source: Source, written_by: Format, folder: Path, data: CocoDataModule
+) -> list[Trial]:
+    """Find the layers that have to stay in float, and write the model so."""
+    with _step("AP in float"):
+        expected = _ap(source, TorchEngine(source.network, source.postprocess, device="cpu"), data)
+    with _step("AP in int8"):
+        trials = settle_float_layers(
+            source,
+            written_by,
+            lambda session: _ap(source, ExportedEngine(session, session.metadata), data),
+            expected=expected,
+            max_ap_drop=cfg.max_ap_drop,
+            layer_bar=lambda count: progress_bar(count, "layer"),
+            say=_log.info,
+        )
+    source.with_metadata(ap={"torch": expected, "exported": dict(trials[-1].ap)})
+    written_by.write(source, source.metadata.layout, folder)
+    return trials
+
+
 def _ap_of_both(
     source: Source, written_by: Format, folder: Path, data: CocoDataModule
 ) -> dict[str, dict[str, float]]:
-    about = source.metadata
     engines = {
         "torch": TorchEngine(source.network, source.postprocess, device="cpu"),
-        "exported": ExportedEngine(written_by.open(folder), about),
+        "exported": ExportedEngine(written_by.open(folder), source.metadata),
     }
-    data.decode_only = True
-    ap = {}
-    for name, engine in engines.items():
-        resize = Resize(about.resize, about.image_size)
-        predictor = Predictor(engine, class_names=about.class_names, resize=resize)
-        with progress_bar(data.val_size, "image") as bar:
-            ap[name] = average_precision(predictor, _decoded(data), data.val_annotations, bar.update)
-    return ap
+    return {name: _ap(source, engine, data) for name, engine in engines.items()}
 
 
-def _decoded(data: CocoDataModule) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    for images, infos in data.val_dataloader():
-        for image, info in zip(images, infos, strict=True):
-            yield info["image_id"], image
+def _ap(source: Source, engine: Engine, data: CocoDataModule) -> dict[str, float]:
+    about = source.metadata
+    resize = Resize(about.resize, about.image_size)
+    predictor = Predictor(engine, class_names=about.class_names, resize=resize)
+    with progress_bar(data.val_size, "image") as bar:
+        return average_precision(predictor, decoded_images(data), data.val_annotations, bar.update)
 
 
 def _images(cfg: DictConfig, trained: Trained, source: Source) -> CheckedImages:
@@ -186,7 +231,8 @@ def _images(cfg: DictConfig, trained: Trained, source: Source) -> CheckedImages:
     count = min(CHECKED_IMAGES, data.val_size)
     indices = np.linspace(0, data.val_size - 1, count).round().astype(int).tolist()
     images = [dataset.read(index) for index in indices]
-    return CheckedImages(images, f"of {dataset.folder}", data if named else None)
+    measured = named or cfg.precision == INT8
+    return CheckedImages(images, f"of {dataset.folder}", data if measured else None)
 
 
 def _drawn(source: Source) -> list[NDArray[np.uint8]]:
@@ -225,6 +271,14 @@ def _check_options(cfg: DictConfig) -> Format:
         raise ValueError(f"licence={cfg.licence}: expected a text, such as CC-BY-4.0")
     if cfg.class_names is not None and not isinstance(cfg.class_names, ListConfig):
         raise ValueError(f"class_names={cfg.class_names}: expected a list such as [cat,dog]")
+    if cfg.precision == INT8:
+        check_installed("precision=int8", *written_by.int8_packages)
+    if not (is_number(cfg.max_ap_drop) and 0 <= cfg.max_ap_drop <= 1):
+        raise ValueError(
+            f"max_ap_drop={cfg.max_ap_drop}: expected a number from 0 to 1, 0.01 is one AP point"
+        )
+    if not is_count(cfg.calibration_images):
+        raise ValueError(f"calibration_images={cfg.calibration_images}: expected a whole number, at least 1")
     return written_by
 
 

@@ -12,6 +12,8 @@ class Format(Protocol):
 
     packages: tuple[str, ...]
     """Modules that it needs beside those of the project."""
+    int8_packages: tuple[str, ...]
+    """Those that only `precision="int8"` needs."""
     precisions: tuple[str, ...]
     """Of the weights, see `ExportMetadata`."""
     layouts: tuple[str, ...]

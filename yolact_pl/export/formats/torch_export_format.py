@@ -19,6 +19,7 @@ class TorchExportFormat:
     """See `Format`. The program returns a dictionary of the outputs."""
 
     packages = ()
+    int8_packages = ()
     precisions = ("float32", "float16")
     layouts = tuple(OUTPUTS)
     model = PROGRAM

@@ -1,12 +1,13 @@
 """AP of torch and of an exported file on one validation set."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolact_pl.data.annotations.annotations import Annotations
+from yolact_pl.data.datamodule import CocoDataModule
 from yolact_pl.evaluation.coco_ap import CocoAveragePrecision
 from yolact_pl.inference.predictor import Predictor
 
@@ -32,3 +33,11 @@ def average_precision(
     metrics = measured.compute()
     values = {"box": metrics.box.all, "mask": metrics.mask.all}
     return {kind: 0.0 if math.isnan(value) else value for kind, value in values.items()}
+
+
+def decoded_images(data: CocoDataModule) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Id and pixels [H, W, 3] of each validation image, as it is on the disk."""
+    data.decode_only = True
+    for images, infos in data.val_dataloader():
+        for image, info in zip(images, infos, strict=True):
+            yield info["image_id"], image

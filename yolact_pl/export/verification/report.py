@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yolact_pl.export.quantisation.trials import Trial
 from yolact_pl.export.verification.comparison import Difference, Rows
 from yolact_pl.inference.exported.metadata import ExportMetadata
 from yolact_pl.text_table import text_table
@@ -43,6 +44,10 @@ class Report:
     """Some of the images; none of raw outputs."""
     ap: Mapping[str, Mapping[str, float]] | None = None
     """See `ExportMetadata.ap`."""
+    max_ap_drop: float | None = None
+    """How much lower box and mask AP (0..1) may be; None: see `AP_LIMITS`."""
+    trials: Sequence[Trial] = ()
+    """Of int8; the last one is written."""
 
     @property
     def failure(self) -> str | None:
@@ -54,7 +59,7 @@ class Report:
         return self._ap_failure()
 
     def _ap_failure(self) -> str | None:
-        limit = AP_LIMITS.get(self.metadata.precision)
+        limit = AP_LIMITS.get(self.metadata.precision) if self.max_ap_drop is None else self.max_ap_drop
         if self.ap is None or limit is None:
             return None
         for kind, value in self.ap["torch"].items():
@@ -83,6 +88,8 @@ class Report:
             kinds = list(self.ap["torch"])
             rows_of_ap = [[name, *(f"{100 * self.ap[name][kind]:.2f}" for kind in kinds)] for name in self.ap]
             lines.append(text_table([["AP", *kinds], *rows_of_ap]))
+            lines += [f"int8 in {len(self.trials)} trials:"] * (len(self.trials) > 1)
+            lines += map(str, self.trials)
         lines.append(f"FAILED: {self.failure}" if self.failure else "all within the tolerance")
         return "\n".join(lines) + "\n"
 
@@ -107,6 +114,7 @@ class Report:
             "origin": self.origin,
             "differences": rows,
             "ap": self.ap,
+            "int8_trials": [{"float_layers": one.float_layers, "ap": one.ap} for one in self.trials],
         }
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 

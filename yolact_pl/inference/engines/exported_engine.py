@@ -79,16 +79,8 @@ class ExportedEngine:
             raise ValueError(f"the file has no prototypes among its outputs; {AGAIN} layout=coefficients")
 
     def prepare(self, images: Sequence[NDArray[np.uint8]], placements: Sequence[Placement]) -> NDArray[Any]:
-        """[N, H, W, 3] of the type of the file's input; for uint8 rounded."""
-        size = tuple(max(placement.canvas[side] for placement in placements) for side in (0, 1))
-        batch = np.empty((len(images), *size, 3), dtype=self.metadata.input)
-        for one, image, place in zip(batch, images, placements, strict=True):
-            if (place.height, place.width) != size:
-                one[:] = PADDING
-            pixels = resize_as_torch(image, (place.height, place.width))
-            target = one[place.top : place.top + place.height, place.left : place.left + place.width]
-            target[:] = np.rint(pixels, out=pixels) if batch.dtype == np.uint8 else pixels
-        return batch
+        """See `placed_inputs`."""
+        return placed_inputs(images, placements, self.metadata.input)
 
     def forward(self, inputs: Sequence[NDArray[Any]]) -> Outputs:
         batch = inputs[0] if len(inputs) == 1 else _joined(inputs)
@@ -129,6 +121,21 @@ class ExportedEngine:
             whole_pixels=self.metadata.whole_pixel_boxes,
             refine_boxes=self.metadata.refine_boxes,
         )
+
+
+def placed_inputs(
+    images: Sequence[NDArray[np.uint8]], placements: Sequence[Placement], dtype: str
+) -> NDArray[Any]:
+    """The input of an exported file, [N, H, W, 3] of its type; for uint8 rounded."""
+    size = tuple(max(placement.canvas[side] for placement in placements) for side in (0, 1))
+    batch = np.empty((len(images), *size, 3), dtype=dtype)
+    for one, image, place in zip(batch, images, placements, strict=True):
+        if (place.height, place.width) != size:
+            one[:] = PADDING
+        pixels = resize_as_torch(image, (place.height, place.width))
+        target = one[place.top : place.top + place.height, place.left : place.left + place.width]
+        target[:] = np.rint(pixels, out=pixels) if batch.dtype == np.uint8 else pixels
+    return batch
 
 
 def _joined(inputs: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -69,9 +69,9 @@ class OpenVinoSession:
         return {name: results[name] for name in self.outputs}
 
     def _settings(self, threads: int | None) -> dict[str, Any]:
-        """A float32 file computes in float32 also where the processor has bfloat16."""
+        """What a file has in float32 is computed so also where the processor has bfloat16."""
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if self.metadata.precision == "float32":
+        if self.metadata.precision != "float16":
             settings["INFERENCE_PRECISION_HINT"] = FLOAT32
         if threads is not None and self.device == "cpu":
             settings["INFERENCE_NUM_THREADS"] = threads
