@@ -12,13 +12,14 @@ SAME_OBJECT = 0.8
 """IoU of the boxes of two detections that are compared. Of equal scores either may suppress the other one,
 so that single detections differ."""
 UNLIMITED = math.inf
+RELATIVE = "relative, RMS"
 
 
 class Tolerance(NamedTuple):
     """The largest differences that pass."""
 
     raw: float
-    """Of raw outputs, in parts of the largest absolute value that torch has."""
+    """Of raw outputs, see `raw_difference`."""
     labels: float
     """Share of detections that only one of both has."""
     scores: float
@@ -83,12 +84,15 @@ class Difference:
 def raw_difference(
     output: str, expected: NDArray[np.float32], found: NDArray[np.float32], limit: float
 ) -> Difference:
-    """The largest difference of a raw output, in parts of the largest absolute value expected."""
-    unit = "of the largest value"
+    """The root mean square of the difference of a raw output, in parts of that of the values expected."""
     if expected.shape != found.shape or not np.isfinite(found).all():
-        return Difference(output, UNLIMITED, limit, unit)
-    largest = max(float(np.abs(expected).max(initial=0)), 1e-12)
-    return Difference(output, float(np.abs(expected - found).max(initial=0)) / largest, limit, unit)
+        return Difference(output, UNLIMITED, limit, RELATIVE)
+    value = _root_mean_square(expected - found) / max(_root_mean_square(expected), 1e-12)
+    return Difference(output, value, limit, RELATIVE)
+
+
+def _root_mean_square(values: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def detection_differences(
