@@ -8,6 +8,8 @@ from yolact_pl.export.source import check_installed
 FORMATS = {
     "onnx": "yolact_pl.export.formats.onnx_format.OnnxFormat",
     "openvino": "yolact_pl.export.formats.openvino_format.OpenVinoFormat",
+    "openvino_model_server": "yolact_pl.export.formats.server_formats.OpenVinoModelServerFormat",
+    "triton": "yolact_pl.export.formats.server_formats.TritonFormat",
     "torch_export": "yolact_pl.export.formats.torch_export_format.TorchExportFormat",
     "web": "yolact_pl.export.formats.web_format.WebFormat",
 }
