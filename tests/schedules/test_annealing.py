@@ -118,6 +118,17 @@ def test_parameter_groups() -> None:
     }
 
 
+@pytest.mark.parametrize(("pretrained", "rate"), [(True, 2e-4), (False, 2e-3)])
+def test_a_pretrained_backbone_learns_at_a_tenth_of_the_rate(pretrained: bool, rate: float) -> None:
+    network = nn.ModuleDict({"backbone": nn.Conv2d(2, 2, 1), "head": nn.Conv2d(2, 2, 1)})
+    network["backbone"].pretrained = pretrained
+    run = schedule(backbone_lr_factor="auto", images=80).scaled(8, 1)
+    rates = {id(p): group["lr"] for group in run.parameter_groups(network) for p in group["params"]}
+    assert rates[id(network["backbone"].weight)] == pytest.approx(rate)
+    assert rates[id(network["head"].weight)] == pytest.approx(2e-3)
+    assert "backbone x0.1 if pretrained" in run.describe()
+
+
 def test_overrides_for_a_number_of_epochs() -> None:
     assert schedule().of_epochs(500, 100) == "schedule.epochs=500"
     assert schedule(images=4000).of_epochs(500, 100) == "schedule.epochs=500 schedule.images=null"

@@ -12,7 +12,7 @@ from typing import Any
 from torch.optim import SGD, Optimizer
 from typing_extensions import Self
 
-from yolact_pl.schedules.schedule import PAPER_BATCH_SIZE, Schedule
+from yolact_pl.schedules.schedule import PAPER_BATCH_SIZE, PRETRAINED_LR_FACTOR, Schedule
 
 SHAPES = ("cosine", "linear")
 
@@ -124,8 +124,10 @@ class Annealing(Schedule):
         return f"schedule.epochs={epochs}{instead}{bound}"
 
     def _line(self) -> str:
-        factors = {"backbone": self.backbone_lr_factor, "class layers": self.class_lr_factor}
-        parts = "".join(f", {part} x{factor:g}" for part, factor in factors.items() if factor != 1)
+        backbone = self.backbone_lr_factor
+        backbone = f"{PRETRAINED_LR_FACTOR} if pretrained" if isinstance(backbone, str) else backbone
+        factors = {"backbone": backbone, "class layers": self.class_lr_factor}
+        parts = "".join(f", {part} x{factor}" for part, factor in factors.items() if factor != 1)
         return (
             f"learning rate {self.lr:g} (warm-up {self.warmup_steps:,} steps{parts}), {self.shape} to "
             f"{self.lr * self.final_factor:g}, {self.max_steps:,} steps of {self.batch_size} images"

@@ -14,6 +14,8 @@ from typing_extensions import Self
 
 PAPER_BATCH_SIZE = 8
 BACKBONE = "backbone."
+AUTO = "auto"
+PRETRAINED_LR_FACTOR = 0.1
 OFFSETS = "conv_offset_mask"
 """In the names of the weights that `offset_lr_factor` is about, see `ops.dcnv2`."""
 CLASS_LAYERS = ("head.class_logits.", "semantic.", "mask_iou.ious.")
@@ -30,7 +32,8 @@ class Schedule(ABC):
         batch_size: the total batch (all devices, nodes and accumulated batches together) that the numbers
             are stated for.
         start_step: the step of the schedule that the run begins with, see `starting_at`.
-        backbone_lr_factor: of the rate, for the backbone.
+        backbone_lr_factor: of the rate, for the backbone; "auto": a tenth of it if the backbone is
+            pretrained, so that few images do not undo what many taught.
         offset_lr_factor: of the rate, for the convolutions that say where the deformable ones of YOLACT++
             sample. The published training has 1. Adam and its kin take steps of the rate's size however
             small a gradient is, and offsets that jump by a pixel a step teach the other weights nothing.
@@ -53,7 +56,7 @@ class Schedule(ABC):
         max_steps: int,
         batch_size: int = PAPER_BATCH_SIZE,
         start_step: int = 0,
-        backbone_lr_factor: float = 1.0,
+        backbone_lr_factor: float | str = 1.0,
         offset_lr_factor: float = 1.0,
         class_lr_factor: float = 1.0,
     ) -> None:
@@ -69,6 +72,8 @@ class Schedule(ABC):
             "class_lr_factor": class_lr_factor,
         }
         for key, factor in factors.items():
+            if (key, factor) == ("backbone_lr_factor", AUTO):
+                continue
             if not (isinstance(factor, int | float) and factor >= 0):
                 raise ValueError(f"schedule.{key}={factor}: expected a number, at least 0")
         self.optimizer = optimizer
@@ -134,9 +139,12 @@ class Schedule(ABC):
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """The trainable parameters, each group with its learning rate after the warm-up."""
         groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        backbone_factor = self.backbone_lr_factor
+        if isinstance(backbone_factor, str):
+            backbone_factor = PRETRAINED_LR_FACTOR if _is_pretrained(network) else 1.0
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
-                factor = self.backbone_lr_factor if name.startswith(BACKBONE) else 1.0
+                factor = backbone_factor if name.startswith(BACKBONE) else 1.0
                 factor *= self.offset_lr_factor if OFFSETS in name else 1.0
                 factor *= self.class_lr_factor if name.startswith(CLASS_LAYERS) else 1.0
                 decays = self.decays_vectors or parameter.ndim > 1
@@ -159,3 +167,7 @@ class Schedule(ABC):
                 f"optimizer: {error}; choose optimizer=sgd or optimizer=adamw, whose settings are their own"
             ) from error
         return optimizer, LambdaLR(optimizer, lambda step: self.lr_at(step) / self.lr)
+
+
+def _is_pretrained(network: nn.Module) -> bool:
+    return bool(getattr(network.get_submodule(BACKBONE.rstrip(".")), "pretrained", False))
