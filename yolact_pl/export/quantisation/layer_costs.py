@@ -75,7 +75,7 @@ def _in_8_bits(layer: nn.Module) -> Iterator[None]:
     assert isinstance(weight, nn.Parameter)
     hooks = [
         layer.register_forward_pre_hook(lambda _, inputs: (rounded(inputs[0]), *inputs[1:])),
-        layer.register_forward_hook(lambda _, inputs, output: rounded(output)),
+        layer.register_forward_hook(lambda *call: rounded(call[2])),
     ]
     layer.weight = nn.Parameter(_rounded_weight(weight), requires_grad=False)
     try:

@@ -70,13 +70,12 @@ def _network_alone(complete: onnx.ModelProto) -> onnx.ModelProto:
     nodes = upstream(complete.graph, parts_of("raw"))
     used = {name for node in nodes for name in node.input}
     made = {name for node in nodes for name in node.output}
-    for parts, kept in (
-        (graph.node, nodes),
-        (graph.initializer, [tensor for tensor in complete.graph.initializer if tensor.name in used]),
-        (graph.output, [output for output in complete.graph.output if output.name in made]),
-    ):
-        del parts[:]
-        parts.extend(kept)
+    initializers = [tensor for tensor in complete.graph.initializer if tensor.name in used]
+    outputs = [output for output in complete.graph.output if output.name in made]
+    del graph.node[:], graph.initializer[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(initializers)
+    graph.output.extend(outputs)
     return model
 
 
