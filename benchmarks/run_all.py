@@ -4,6 +4,8 @@
     python benchmarks/run_all.py data loss        only these, on the screen
     python benchmarks/run_all.py --quick          one repeat each, to see whether they work; on the screen
 
+`evaluation_report`, `export` and `tracking` take minutes or a trained checkpoint, and are run by hand.
+
 What is on top of RESULTS.md, and what is said of its rows, is in `required.py`.
 """
 

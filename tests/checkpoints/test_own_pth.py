@@ -13,7 +13,7 @@ from tests.tiny_run import compose_config
 from yolact_pl.checkpoints.description import CheckpointError
 from yolact_pl.checkpoints.released_classes import COCO_CLASSES, PASCAL_CLASSES
 from yolact_pl.checkpoints.stored import read_stored_network
-from yolact_pl.tasks.predict import _predictor  # pyright: ignore[reportPrivateUsage]
+from yolact_pl.cli.predictor import configured_predictor
 
 COCO, PASCAL = [24, 48, 96, 192, 384], [32, 64, 128, 256, 512]
 PASCAL_FILE = "yolact_resnet50_pascal_54_120000.pth"
@@ -77,13 +77,14 @@ def test_what_is_given_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture
 def test_the_command_line_gives_both(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.pth", 2)
     wanted = ["task=predict", f"checkpoint={path}", "device=cpu", "class_names=[cat,7]"]
-    predictor = _predictor(compose_config([*wanted, "anchors=pascal", "classes=[7]"], tmp_path))
+    predictor, _ = configured_predictor(compose_config([*wanted, "anchors=pascal", "classes=[7]"], tmp_path))
     assert predictor.class_names == ("cat", "7")
     assert predictor.request.labels == {1}
     network = predictor.engine.network  # pyright: ignore[reportAttributeAccessIssue]
     assert network.anchors.scales[0] == (32,)
     scales = "anchors={scales:[10,20,40,80,160]}"
-    network = _predictor(compose_config([*wanted, scales], tmp_path)).engine.network  # pyright: ignore
+    predictor, _ = configured_predictor(compose_config([*wanted, scales], tmp_path))
+    network = predictor.engine.network  # pyright: ignore[reportAttributeAccessIssue]
     assert network.anchors.scales[0] == (10,)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from tests.evaluation.matching.matched import matched, recorded
-from tests.evaluation.matching.test_precision import expected
+from tests.evaluation.matching.test_average_precision import expected
 from tests.evaluation.test_coco_ap import small_case
 from yolact_pl.evaluation.analysis.curves import precision_recall_curves
 

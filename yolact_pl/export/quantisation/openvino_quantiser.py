@@ -32,7 +32,9 @@ def quantised(
         inputs: see `Quantisation`.
         float_layers: see `Quantisation`.
     """
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(
+        logging.ERROR
+    )  # its own function also changes the handlers of the root
     return nncf.quantize(
         complete.clone(),
         nncf.Dataset(inputs, lambda pixels: {INPUT: pixels}),
