@@ -40,7 +40,7 @@ def test_rectangles_are_those_of_the_masks_as_drawn(h: int, w: int, seed: int, s
     assert (found[:2] <= drawn[:2] + 1).all()
     assert (found[2:] >= drawn[2:] - 1).all()
     if separable and masks.patches[0].max() == 1:
-        np.testing.assert_allclose(found, drawn, atol=1)
+        np.testing.assert_allclose(found, drawn, atol=2)  # pixels of the image miss the middle of the map's
 
 
 def test_a_refined_box_is_the_mean_and_an_empty_mask_changes_nothing() -> None:
