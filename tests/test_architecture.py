@@ -1,10 +1,14 @@
 """The import rules of ARCHITECTURE.md."""
 
 import ast
+import shlex
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run_command
 
 ROOT = Path(__file__).parents[1]
 BESIDE = ("ops", "hydra_plugins", "benchmarks")
@@ -153,11 +157,8 @@ def test_imports_keep_the_rules(path: Path) -> None:
         assert target in allowed or ".".join(parts) in allowed, f"{inside} imports {target}"
 
 
-def test_results_and_prediction_need_no_torch() -> None:
+def test_results_and_prediction_need_no_torch(tmp_path: Path) -> None:
     """Every module of the torch-free rooms, and with an engine that is not torch's, the way of an image."""
-    import subprocess
-    import sys
-
     rooms = [path.relative_to(ROOT).with_suffix("") for path in FILES]
     modules = [
         ".".join(path.parts).removesuffix(".__init__")
@@ -165,14 +166,19 @@ def test_results_and_prediction_need_no_torch() -> None:
         if str(path).removeprefix("yolact_pl/").startswith(TORCH_FREE)
     ]
     modules.remove("yolact_pl.inference.engines.torch_engine")
-    code = f"""
+    script = tmp_path / "without_torch.py"
+    script.write_text(
+        f"""
 import importlib, sys
+sys.path.insert(0, {str(ROOT)!r})
 sys.modules["torch"] = sys.modules["torchvision"] = None  # importing them fails
 for module in {modules}:
     importlib.import_module(module)
 import tests.inference.without_torch
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    )
+    done = run_command(shlex.join([sys.executable, str(script)]))
+    assert done.code == 0, done.output
 
 
 def test_rooms_are_small() -> None:
