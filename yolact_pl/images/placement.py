@@ -28,7 +28,8 @@ class Placement(NamedTuple):
 
     def transposed(self) -> "Placement":
         """The same with rows and columns exchanged."""
-        return Placement(self.canvas[::-1], self.left, self.top, self.width, self.height)
+        height, width = self.canvas
+        return Placement((width, height), self.left, self.top, self.width, self.height)
 
     def on(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Top, left, height and width of the rectangle in pixels of a map (height, width) of the input."""

@@ -30,8 +30,10 @@ def mask_rectangles(masks: SoftMasks) -> NDArray[np.float32]:
             found[row] = x1, y1, x2, y2
     top, left, region_height, region_width = masks.region
     scale = masks.size[1] / region_width, masks.size[0] / region_height
-    limit = (masks.size[1], masks.size[0]) * 2
-    return np.clip((found - np.float32([left, top] * 2)) * np.float32(scale * 2), 0, np.float32(limit))
+    origin, factor, limit = (
+        np.array([x, y] * 2, dtype=np.float32) for x, y in ((left, top), scale, masks.size[::-1])
+    )
+    return np.clip((found - origin) * factor, 0, limit)
 
 
 def _crossings(profile: NDArray[np.float32], start: int, length: int) -> tuple[float, float]:

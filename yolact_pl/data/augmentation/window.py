@@ -49,7 +49,7 @@ class Window:
     def map_points(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """[..., 2] float (x, y) of the source in pixels of a map (height, width) of the input."""
         if self.transpose:
-            return self._upright().map_points(points, size[::-1])[..., ::-1]
+            return self._upright().map_points(points, (size[1], size[0]))[..., ::-1]
         top, left, height, width = self._place(size)
         scale = np.array([width / self.width, height / self.height], np.float32)
         mapped = (points - np.array([self.left, self.top], np.float32)) * scale
@@ -84,7 +84,7 @@ class Window:
     def sample_mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """A mask [H, W] of the source at the pixel centres of a map (height, width), 0 outside of it."""
         if self.transpose:
-            return self._upright().sample_mask(mask, size[::-1]).T
+            return self._upright().sample_mask(mask, (size[1], size[0])).T
         top, left, height, width = self._place(size)
         if self.flip:  # sampled as if it were not, at the mirrored place
             left = size[1] - left - width
@@ -129,7 +129,7 @@ class Window:
             The part [h, w, 3] uint8, and the rows and columns of the input it covers.
         """
         if self.transpose:
-            part, (columns, rows) = self._upright().cut(image, size[::-1], reduction=reduction)
+            part, (columns, rows) = self._upright().cut(image, (size[1], size[0]), reduction=reduction)
             return np.ascontiguousarray(part.transpose(1, 0, 2)), (rows, columns)
         if self.placement is None:
             return self._cut(image, size, reduction)
