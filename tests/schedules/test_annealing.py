@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
+from tests.checkpoints.checkpoint_files import small_network
+from tests.models.modern.test_yolact_modern import tiny
 from yolact_pl.schedules.annealing import Annealing
 
 ADAMW = partial(torch.optim.AdamW, weight_decay=0.02)
@@ -127,6 +129,21 @@ def test_a_pretrained_backbone_learns_at_a_tenth_of_the_rate(pretrained: bool, r
     assert rates[id(network["backbone"].weight)] == pytest.approx(rate)
     assert rates[id(network["head"].weight)] == pytest.approx(2e-3)
     assert "backbone x0.1 if pretrained" in run.describe()
+
+
+@pytest.mark.parametrize("modern", [False, True])
+def test_the_class_factor_is_of_all_whose_size_depends_on_the_classes(modern: bool) -> None:
+    networks = [
+        tiny(num_classes=count, semantic=True, mask_iou=True)
+        if modern
+        else small_network(count, semantic=True, mask_iou=True)
+        for count in (3, 4)
+    ]
+    shapes = [{name: p.shape for name, p in network.named_parameters()} for network in networks]
+    groups = schedule(class_lr_factor=0.5, images=80).parameter_groups(networks[0])
+    slowed = {id(p) for group in groups if group["lr"] == 1e-3 for p in group["params"]}
+    found = {name for name, p in networks[0].named_parameters() if id(p) in slowed}
+    assert found == {name for name in shapes[0] if shapes[0][name] != shapes[1][name]}
 
 
 def test_overrides_for_a_number_of_epochs() -> None:

@@ -90,7 +90,7 @@ class ModernAugmentation:
         shift = rng.uniform(-self.translate, self.translate, 2) * place.canvas
         centre = np.array([place.top + place.height / 2, place.left + place.width / 2]) + shift
         start = np.array(size) / 2 - centre * step
-        return Layer(image, self._turned_window(size, start, step, Placement.whole(place.canvas), rng))
+        return Layer(image, self._window(size, start, step, Placement.whole(place.canvas), rng))
 
     def _mosaic(
         self, canvas: tuple[int, int], image: int, images: Images, resize: Resize, rng: np.random.Generator
@@ -103,7 +103,7 @@ class ModernAugmentation:
             area, size = Placement(canvas, *tile), images.size(number)
             step = self._step(size, resize, rng)
             start = rng.random(2) * (size - step * (area.height, area.width))
-            layers.append(Layer(number, self._turned_window(size, start, step, area, rng)))
+            layers.append(Layer(number, self._window(size, start, step, area, rng)))
         return layers
 
     def _pasted(
@@ -123,35 +123,13 @@ class ModernAugmentation:
         height, width = np.rint(shown).astype(int).clip(1).tolist()
         top, left = rng.integers(np.subtract(canvas, (height, width)), endpoint=True).tolist()
         area = Placement(canvas, top, left, height, width)
-        return [Layer(image, self._window(size, start, extent / (height, width), area, rng), chosen)]
+        window = self._window(size, start, extent / (height, width), area, rng, upright=True)
+        return [Layer(image, window, chosen)]
 
     def _step(self, size: tuple[int, int], resize: Resize, rng: np.random.Generator) -> np.ndarray:
         """Vertical and horizontal source pixels per pixel of the canvas at a random scale."""
         place = resize.place(size)
         return size / np.array([place.height, place.width]) / np.exp(rng.uniform(*np.log(self.scale)))
-
-    def _turned_window(
-        self,
-        size: tuple[int, int],
-        start: np.ndarray,
-        step: np.ndarray,
-        area: Placement,
-        rng: np.random.Generator,
-    ) -> Window:
-        """A window as `_window`'s, turned around the middle of the area or not."""
-        if not (self.quarter_turn and rng.random() < self.quarter_turn):
-            return self._window(size, start, step, area, rng)
-        available = np.array([area.height, area.width])
-        start = start + step * (available - available[::-1]) / 2
-        upright = self._window(size, start, step, area.transposed(), rng)
-        left = bool(rng.random() < 0.5)  # of the two turns
-        return replace(
-            upright,
-            flip=upright.flip ^ left,
-            vertical_flip=upright.vertical_flip ^ (not left),
-            placement=upright.placement.transposed() if upright.placement else None,
-            transpose=True,
-        )
 
     def _window(
         self,
@@ -160,8 +138,10 @@ class ModernAugmentation:
         step: np.ndarray,
         area: Placement,
         rng: np.random.Generator,
+        *,
+        upright: bool = False,
     ) -> Window:
-        """What an area of the canvas shows of an image, flipped or not.
+        """What an area of the canvas shows of an image, flipped or not, turned around its middle or not.
 
         Whole pixels of the image on whole pixels of the canvas, so that a plain resize of a crop is enough.
 
@@ -170,8 +150,13 @@ class ModernAugmentation:
             start: top and left of the area in pixels of the image, may be outside.
             step: pixels of the image per pixel of the canvas.
             area: of the canvas.
-            rng: decides on the flips.
+            rng: decides on flips and turns.
+            upright: never turned.
         """
+        turned = not upright and self.quarter_turn > 0 and rng.random() < self.quarter_turn
+        if turned:
+            start = start + step * (area.height - area.width, area.width - area.height) / 2
+            area = area.transposed()
         available = np.array([area.height, area.width])
         low = np.rint(start).clip(0, np.subtract(size, 1))
         high = np.rint(start + step * available).clip(low + 1, size)
@@ -182,4 +167,16 @@ class ModernAugmentation:
         )
         flip, vertical_flip = (rng.random(2) < (self.flip, self.vertical_flip)).tolist()
         place = Placement(area.canvas, area.top + y, area.left + x, rows, columns)
-        return Window(left, top, width, height, flip, place, vertical_flip)
+        if not turned:
+            return Window(left, top, width, height, flip, place, vertical_flip)
+        to_the_left = bool(rng.random() < 0.5)  # a transpose and one flip are a turn
+        return Window(
+            left,
+            top,
+            width,
+            height,
+            flip ^ to_the_left,
+            place.transposed(),
+            vertical_flip ^ (not to_the_left),
+            transpose=True,
+        )
