@@ -10,24 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from yolact_pl.images.bilinear import Axis, bilinear_axis, mix
+
 Region = tuple[float, float, float, float]
 """Top, left, height and width in pixels of a map."""
-
-
-class Axis(NamedTuple):
-    """Where the pixels of a result come from, along one axis."""
-
-    before: NDArray[np.int64]
-    """The first source pixel of each."""
-    after: NDArray[np.int64]
-    """The second one."""
-    weight: NDArray[np.float32]
-    """Of the second one."""
-
-    def part(self, start: int, end: int) -> "Axis":
-        """Of some of the pixels; source pixels are counted from the first that is needed."""
-        first = self.before[start]
-        return Axis(self.before[start:end] - first, self.after[start:end] - first, self.weight[start:end])
 
 
 class Patch(NamedTuple):
@@ -155,17 +141,17 @@ class SoftMasks:
         vertical, horizontal = self._vertical.part(y1, y2), self._horizontal.part(x1, x2)
         top, left = top - int(self._vertical.before[y1]), left - int(self._horizontal.before[x1])
         source = _window(soft, top, left, (int(vertical.after[-1]) + 1, int(horizontal.after[-1]) + 1))
-        grown = _mix(source.take(horizontal.before, 1), source.take(horizontal.after, 1), horizontal.weight)
-        grown = _mix(grown.take(vertical.before, 0), grown.take(vertical.after, 0), vertical.weight[:, None])
+        grown = mix(source.take(horizontal.before, 1), source.take(horizontal.after, 1), horizontal.weight)
+        grown = mix(grown.take(vertical.before, 0), grown.take(vertical.after, 0), vertical.weight[:, None])
         return Patch.trimmed(grown > 0.5, x1, y1)
 
     @cached_property
     def _vertical(self) -> Axis:
-        return _bilinear_sources(self.map_size[0], self.size[0], (self.region[0], self.region[2]))
+        return bilinear_axis(self.map_size[0], self.size[0], (self.region[0], self.region[2]))
 
     @cached_property
     def _horizontal(self) -> Axis:
-        return _bilinear_sources(self.map_size[1], self.size[1], (self.region[1], self.region[3]))
+        return bilinear_axis(self.map_size[1], self.size[1], (self.region[1], self.region[3]))
 
 
 def crop_windows(
@@ -195,31 +181,6 @@ def _window(soft: NDArray[np.float32], top: int, left: int, size: tuple[int, int
     part = soft[y - top :, x - left :][: max(size[0] - y, 0), : max(size[1] - x, 0)]
     window[y : y + part.shape[0], x : x + part.shape[1]] = part
     return window
-
-
-def _mix(
-    first: NDArray[np.float32], second: NDArray[np.float32], weight: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """first + weight x (second - first), in the place of `second`."""
-    second -= first
-    second *= weight
-    second += first
-    return second
-
-
-def _bilinear_sources(length: int, new_length: int, part: tuple[float, float]) -> Axis:
-    """Where each new pixel comes from; in float32, as torch computes it.
-
-    Args:
-        length: of the source.
-        new_length: of the result.
-        part: where what the result shows starts in the source, and its length.
-    """
-    centres = np.arange(new_length, dtype=np.float32) + np.float32(0.5)
-    position = np.float32(part[0]) + np.float32(part[1] / new_length) * centres - np.float32(0.5)
-    position = np.maximum(position, 0)
-    before = np.minimum(position.astype(np.int64), length - 1)
-    return Axis(before, np.minimum(before + 1, length - 1), position - before.astype(np.float32))
 
 
 def _reach(start: int, end: int, part: tuple[float, float], new_length: int) -> tuple[int, int]:
